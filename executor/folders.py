@@ -1,0 +1,86 @@
+"""Where files live: named folders with one or more roots, and the one place that confines a path to them.
+
+Both the server (uploads, views, listings) and the nodes (loaders, savers) go through it. It opens no file's content.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".gguf"})
+
+Place = Literal["input", "output", "temp"]
+"""The three folders for pictures, as `type` names them on the wire."""
+
+
+class PathError(ValueError):
+    """A path is outside its folder, malformed, or names no file. The text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """All roots of one installation; made in `main.py`, picklable, injected into nodes as `Folders`."""
+
+    input: Path
+    output: Path
+    temp: Path
+    user: Path
+    models: Mapping[str, tuple[Path, ...]]
+    """Folder key ("checkpoints", "loras", ...) -> its roots; the first wins where names collide."""
+
+    def place(self, place: str) -> Path:
+        """The root of "input", "output" or "temp". Raises PathError for any other word."""
+        if place not in ("input", "output", "temp"):
+            raise PathError(f"'{place}' is no picture folder; use input, output or temp.")
+        root: Path = getattr(self, place)
+        return root
+
+    def resolve(self, place: str, name: str, subfolder: str = "") -> Path:
+        """The path `subfolder/name` inside a picture folder, whether it exists or not. Raises PathError outside it."""
+        return confined(self.place(place), f"{subfolder}/{name}" if subfolder else name)
+
+    def annotated(self, name: str, default: Place = "input") -> Path:
+        """The path of "cat.png", "cat.png [output]" and the like. Raises PathError outside the folder."""
+        for place in ("input", "output", "temp"):
+            if name.endswith(f" [{place}]"):
+                return self.resolve(place, name.removesuffix(f" [{place}]"))
+        return self.resolve(default, name)
+
+    def model(self, folder: str, name: str) -> Path:
+        """The existing file `name` under a model folder. Raises PathError naming the folder if there is none."""
+        roots = self.models.get(folder, ())
+        for root in roots:
+            path = confined(root, name)
+            if path.is_file():
+                return path
+        places = ", ".join(str(root) for root in roots) or "no folder"
+        raise PathError(f"'{name}' is not in {folder} ({places}).")
+
+    def list(self, folder: str) -> list[str]:
+        """Names that a combo offers: relative, with forward slashes, sorted. Pictures for "input", else model files."""
+        if folder == "input":
+            return sorted(_files(self.input, IMAGE_SUFFIXES, deep=False), key=str.lower)
+        found = (name for root in self.models.get(folder, ()) for name in _files(root, MODEL_SUFFIXES, deep=True))
+        return sorted(set(found), key=str.lower)
+
+
+def confined(root: Path, name: str) -> Path:
+    """`root/name` after resolving links and dots; PathError if that leaves `root`, or if `name` cannot be a path."""
+    if not name or "\0" in name or len(name) > 1024:
+        raise PathError("An empty, overlong or binary file name was given.")
+    if PurePosixPath(name).is_absolute() or "\\" in name or ":" in PurePosixPath(name).parts[0]:
+        raise PathError(f"'{name}' is not a relative path with forward slashes.")
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise PathError(f"'{name}' leads outside its folder.")
+    return path
+
+
+def _files(root: Path, suffixes: frozenset[str], *, deep: bool) -> Iterator[str]:
+    if not root.is_dir():
+        return
+    for path in root.rglob("*") if deep else root.iterdir():
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
+            yield path.relative_to(root).as_posix()

@@ -1,0 +1,104 @@
+"""The Worker protocol: what a place that runs jobs must offer, wherever that place is.
+
+Carriers: `InProcessWorker` (the command line, tests) in `executor/local.py`, and `ProcessWorker` (the server: one
+spawned process per device) in `executor/process.py`. A carrier knows nothing of HTTP or of what nodes do.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from executor.events import Event
+from executor.schema import NodeDefinition
+
+PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request to run a wire prompt."""
+
+    job_id: str
+    prompt: Mapping[str, Any]
+    targets: tuple[str, ...] | None = None
+    """Output nodes to run; None means all of them."""
+    extra_pnginfo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    preview_method: PreviewMethod = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptError:
+    """One thing that is wrong with a prompt, with the names that clients parse (protocol, "Error object")."""
+
+    type: str
+    message: str
+    details: str
+    extra_info: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    node_id: str | None = None
+    """None: the prompt as a whole."""
+    class_type: str | None = None
+    dependent_outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The verdict on a prompt. It may run if `outputs` is not empty, even where other parts of it are wrong."""
+
+    outputs: tuple[str, ...]
+    errors: tuple[PromptError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that a worker computes on; memory in bytes."""
+
+    name: str
+    type: str
+    index: int | None
+    memory_total: int
+    memory_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker says of itself."""
+
+    devices: tuple[Device, ...]
+    versions: Mapping[str, str]
+    """Package name -> version, for example {"torch": "2.13.0+cpu"}."""
+
+
+class WorkerLost(Exception):
+    """The worker process died. The text says how; the job it ran may be given to its successor."""
+
+
+class Worker(Protocol):
+    """All calls but `run` are answered also while a job runs. Every call may raise WorkerLost."""
+
+    async def definitions(self) -> Mapping[str, NodeDefinition]:
+        """All node types by class_type; waits until the worker has loaded them."""
+        ...
+
+    async def report(self) -> WorkerReport:
+        """Devices and versions."""
+        ...
+
+    async def validate(self, prompt: object, targets: Sequence[str] | None = None) -> Validation:
+        """Check parsed JSON as a wire prompt; collects every error and raises none."""
+        ...
+
+    def run(self, job: Job) -> AsyncIterator[Event]:
+        """Run a job; the last event is RunFinished or RunInterrupted. One job at a time."""
+        ...
+
+    async def interrupt(self, job_id: str | None = None) -> bool:
+        """Ask the running job (if it is `job_id`, or any for None) to stop. True if there was one."""
+        ...
+
+    async def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """After the running job: drop loaded models, and (`free_memory`) every memo too."""
+        ...
+
+    async def close(self) -> None:
+        """Stop and release everything."""
+        ...

@@ -1,0 +1,92 @@
+"""One resumable, seeded training loop for all three networks. It knows nothing of what is trained."""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast one network learns."""
+
+    steps: int
+    rate: float
+    """Peak learning rate, reached after `warmup` steps and held until the cool-down."""
+    warmup: int = 100
+    cooldown: float = 0.25
+    """Share of the steps, at the end, over which the rate falls to zero along a cosine."""
+    save_every: int = 200
+    ema: float = 0.0
+    """Decay of the moving average of the weights; 0 keeps none."""
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of `step`, counted from 0."""
+        start = self.steps * (1 - self.cooldown)
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, (step - start) / max(1.0, self.steps - start)))))
+        return self.rate * min(1.0, (step + 1) / self.warmup) * fall
+
+
+def fit(
+    name: str,
+    model: nn.Module,
+    loss_of: Callable[[torch.Generator], Tensor],
+    schedule: Schedule,
+    folder: Path,
+) -> None:
+    """Train `model` in place until `schedule.steps`; continues from, and writes, `folder/<name>.pt`.
+
+    `loss_of` draws one batch from the given CPU generator and returns its loss. The generator is seeded with the step,
+    so a resumed run draws the same batches as an uninterrupted one. At the end the model holds the averaged weights
+    if `schedule.ema` asks for them.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
+    average = [parameter.detach().clone() for parameter in trained] if schedule.ema else []
+    path, done = folder / f"{name}.pt", 0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        done = state["step"]
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average = state["average"]
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), refresh_per_second=2) as progress:
+        task = progress.add_task(name, total=schedule.steps, completed=done, loss=0.0)
+        smooth = 0.0
+        for step in range(done, schedule.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.rate_at(step)
+            loss = loss_of(torch.Generator().manual_seed(step))
+            loss.backward()
+            nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if average:
+                decay = min(schedule.ema, (step + 1) / (step + 10))
+                torch._foreach_lerp_(average, trained, 1 - decay)
+            smooth = float(loss) if not smooth else 0.98 * smooth + 0.02 * float(loss)
+            progress.update(task, completed=step + 1, loss=smooth)
+            if (step + 1) % schedule.save_every == 0 or step + 1 == schedule.steps:
+                _save(path, step + 1, model, optimizer, average)
+                progress.console.print(f"{name} step {step + 1} loss {smooth:.4f}")
+    if average:
+        with torch.no_grad():
+            torch._foreach_copy_(trained, average)
+
+
+def _save(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, average: list[Tensor]) -> None:
+    state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
