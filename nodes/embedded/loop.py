@@ -54,7 +54,7 @@ def fit(
         done = state["step"]
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        average = state["average"]
+        average = [tensor.detach() for tensor in state["average"]]
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -74,8 +74,10 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             if average:
                 decay = min(schedule.ema, (step + 1) / (step + 10))
-                torch._foreach_lerp_(average, trained, 1 - decay)
-            smooth = float(loss) if not smooth else 0.98 * smooth + 0.02 * float(loss)
+                with torch.no_grad():
+                    torch._foreach_lerp_(average, trained, 1 - decay)
+            latest = loss.item()
+            smooth = 0.98 * smooth + 0.02 * latest if smooth else latest
             progress.update(task, completed=step + 1, loss=smooth)
             if (step + 1) % schedule.save_every == 0 or step + 1 == schedule.steps:
                 _save(path, step + 1, model, optimizer, average)

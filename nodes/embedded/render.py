@@ -37,6 +37,13 @@ def render(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
     return picture.clamp(0, 1)
 
 
+def sky_colour(sky: str, first: int, last: int) -> Tensor:
+    """Mean colour of rows `first` to `last` of a sky without stars, for a horizon at its usual height: (3,), 0 to 1."""
+    rise = ((torch.arange(first, last) + 0.5) / 68) ** 1.3
+    top, low = (torch.tensor(table[sky], dtype=torch.float32) / 255 for table in (_SKY_TOP, _SKY_LOW))
+    return top + (low - top) * rise.mean()
+
+
 def _places(scene: Scene, rng: random.Random) -> list[tuple[float, float, float]]:
     """Centre x, foot y and radius of each item, in pixels, so that two items never overlap."""
     spans = [(40.0, 88.0)] if len(scene.items) == 1 else [(29.0, 39.0), (89.0, 99.0)]
