@@ -1,0 +1,47 @@
+/** A selection as text for the system's clipboard, and back: nodes with their links, as a small workflow file. */
+import { type GraphNode, type NodeId, type Point, type WorkflowDocument, linksOf, nodeId } from "./document.ts";
+import { type LinkEnds, nextNodeId } from "./commands.ts";
+import type { Definitions } from "./definitions.ts";
+import type { Json } from "./json.ts";
+import { readWorkflow } from "./read_workflow.ts";
+import { writeWorkflow } from "./write_workflow.ts";
+
+/** The marked part of the document as a workflow of its own; links from outside are left out. */
+export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, definitions: Definitions): string {
+  const part: WorkflowDocument = {
+    ...document,
+    nodes: Object.fromEntries(Object.entries(document.nodes).filter(([id]) => ids.has(nodeId(id)))),
+    links: Object.fromEntries(
+      Object.entries(document.links).filter(([, link]) => ids.has(link.source) && ids.has(link.target)),
+    ),
+    groups: [],
+  };
+  return JSON.stringify(writeWorkflow(part, definitions));
+}
+
+export interface Pasted {
+  readonly nodes: readonly GraphNode[];
+  readonly links: readonly LinkEnds[];
+}
+
+/** Nodes and links of a copied workflow, with new ids, their upper left corner at `at`. */
+export function pasteNodes(document: WorkflowDocument, copied: Json, at: Point): Pasted {
+  const source = readWorkflow(copied);
+  const originals = Object.values(source.nodes);
+  const left = Math.min(...originals.map((node) => node.pos[0]));
+  const top = Math.min(...originals.map((node) => node.pos[1]));
+  const first = Number(nextNodeId(document));
+  const ids = new Map(originals.map((node, index) => [node.id, nodeId(first + index)]));
+  const nodes = originals.map((node): GraphNode => {
+    const id = ids.get(node.id) ?? node.id;
+    const pos: Point = [at[0] + node.pos[0] - left, at[1] + node.pos[1] - top];
+    return { ...node, id, pos, saved: node.saved && { ...node.saved, id: Number(id) } };
+  });
+  const links = linksOf(source).flatMap((link): LinkEnds[] => {
+    const from = ids.get(link.source);
+    const to = ids.get(link.target);
+    if (!from || !to) return [];
+    return [{ source: from, output: link.output, target: to, input: link.input, type: link.type }];
+  });
+  return { nodes, links };
+}

@@ -1,0 +1,46 @@
+/** Node types that exist in the editor only: notes, reroutes and primitives. They are never sent to the server. */
+import type { InputDefinition, NodeDefinition } from "./definitions.ts";
+
+const note = (classType: string, displayName: string): NodeDefinition => ({
+  classType,
+  displayName,
+  category: "notes",
+  description: "Text for whoever reads the workflow. It does not run.",
+  inputs: [noteText],
+  outputs: [],
+  isOutput: false,
+  isDeprecated: false,
+});
+
+const noteText: InputDefinition = {
+  name: "text",
+  type: "STRING",
+  required: true,
+  options: { multiline: true, socketless: true },
+  choices: null,
+  widget: "text",
+};
+
+export const REROUTE = "Reroute";
+export const PRIMITIVE = "PrimitiveNode";
+
+export const VIRTUAL_DEFINITIONS: readonly NodeDefinition[] = [
+  note("Note", "Note"),
+  note("MarkdownNote", "Markdown Note"),
+  {
+    classType: REROUTE,
+    displayName: "Reroute",
+    category: "utils",
+    description: "A bend in a link.",
+    inputs: [{ name: "", type: "*", required: false, options: {}, choices: null, widget: null }],
+    outputs: [{ name: "", type: "*", isList: false }],
+    isOutput: false,
+    isDeprecated: false,
+  },
+];
+
+const VIRTUAL_TYPES: ReadonlySet<string> = new Set(["Note", "MarkdownNote", REROUTE, PRIMITIVE]);
+
+export function isVirtual(type: string): boolean {
+  return VIRTUAL_TYPES.has(type);
+}
