@@ -1,0 +1,84 @@
+"""What is kept of an exception that a node raised: text only.
+
+An exception holds its frames and they hold tensors, so nothing here keeps one.
+"""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from executor.events import NodeFailed
+from executor.graph import Link, Node
+from executor.schema import InputError
+
+TEXT_LIMIT = 200
+"""Longest text of one input in `current_inputs`, in characters."""
+
+_OWN_FOLDER = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One exception as text, with the inputs at hand when it was raised."""
+
+    message: str
+    exception_type: str
+    input_name: str | None
+    traceback: tuple[str, ...]
+    current_inputs: Mapping[str, str]
+
+    def of(self, node: Node) -> NodeFailed:
+        """This failure as the event about `node`."""
+        return NodeFailed(
+            node_id=node.id,
+            class_type=node.class_type,
+            message=self.message,
+            exception_type=self.exception_type,
+            input_name=self.input_name,
+            traceback=self.traceback,
+            current_inputs=self.current_inputs,
+        )
+
+
+def describe(error: BaseException, inputs: Mapping[str, Any]) -> Failure:
+    """`error` as text. `inputs` are values by input name; links among them are left out."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return Failure(
+        message=str(error).strip() or f"The node raised {kind.__name__} without a message.",
+        exception_type=name,
+        input_name=error.input_name if isinstance(error, InputError) else None,
+        traceback=tuple(_frames(error)),
+        current_inputs={key: short_text(value) for key, value in inputs.items() if not isinstance(value, Link)},
+    )
+
+
+def short_text(value: Any) -> str:
+    """A value in a few words: numbers and texts as they are, tensors by type and shape, everything cut short."""
+    if value is None or isinstance(value, bool | int | float):
+        return str(value)
+    if isinstance(value, str):
+        return value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}..."
+    kind = type(value).__name__
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, Sequence):
+        return f"{kind} of shape {' x '.join(str(size) for size in shape) or '()'}"
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        if all(item is None or isinstance(item, bool | int | float | str) for item in value[:8]):
+            text = ", ".join(short_text(item) for item in value[:8])
+            return f"{kind} of {len(value)}: {text}{', ...' if len(value) > 8 else ''}"[:TEXT_LIMIT]
+        return f"{kind} of {len(value)}"
+    if isinstance(value, Mapping):
+        return f"{kind} with {', '.join(str(key) for key in list(value)[:8])}"[:TEXT_LIMIT]
+    return kind
+
+
+def _frames(error: BaseException) -> list[str]:
+    """The formatted traceback from the node's own code on; the executor's frames above it say nothing to anyone."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    own = next((i for i, frame in enumerate(frames) if not frame.filename.startswith(_OWN_FOLDER)), 0)
+    chain = traceback.TracebackException.from_exception(error)
+    chain.stack = traceback.StackSummary.from_list(frames[own:])
+    return [line.rstrip("\n") for line in chain.format()]

@@ -1,0 +1,197 @@
+"""The worker that runs jobs in its own process: for the command line, for tests, and inside each worker process.
+
+Node bodies run on threads, so every other call is answered while a job runs. Knows no HTTP and no other process.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from executor.cache import Cache, Memo
+from executor.events import Event, NodeFailed, RunFinished
+from executor.failure import Failure
+from executor.fingerprint import fingerprints
+from executor.folders import Folders
+from executor.graph import Graph, Node, NodeId
+from executor.plan import Plan, make_plan
+from executor.prompt import iter_node_errors, parse_prompt
+from executor.run import Host, Run
+from executor.schema import NodeDefinition, NodeType
+from executor.signature import Signature, signatures
+from executor.worker import Job, PromptError, Validation, WorkerReport
+
+THREADS = 4
+"""How many blocking nodes (files, pictures) run beside the device's one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    graph: Graph
+    plan: Plan
+    memos: dict[Signature, Memo]
+    failures: Mapping[NodeId, Failure]
+    nodes: Mapping[NodeId, Node]
+
+
+@dataclass(slots=True)
+class _Active:
+    job_id: str
+    interrupted: bool = False
+    run: Run | None = None
+
+
+@dataclass(slots=True)
+class _Freeing:
+    unload_models: bool = False
+    free_memory: bool = False
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class InProcessWorker:
+    """Implements `Worker` here and now. To be used on one event loop."""
+
+    def __init__(
+        self,
+        node_types: Mapping[str, NodeType],
+        folders: Folders,
+        cache: Cache,
+        resources: Mapping[str, object],
+        report: Callable[[], WorkerReport],
+        unload_models: Callable[[], None],
+    ) -> None:
+        """`resources` are handed to nodes that ask for them by name; "Folders" is added to them. `unload_models` is
+        called between jobs, from a thread."""
+        self._definitions = {name: node_type.definition for name, node_type in node_types.items()}
+        self._folders = folders
+        self._report = report
+        self._unload_models = unload_models
+        self._active: _Active | None = None
+        self._freeing = _Freeing()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="node")
+        self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._host = Host(
+            node_types=node_types,
+            resources={"Folders": folders, **resources},
+            cache=cache,
+            threads=self._threads,
+            device=self._device,
+            thread_count=THREADS,
+        )
+
+    async def definitions(self) -> Mapping[str, NodeDefinition]:
+        """All node types."""
+        return self._definitions
+
+    async def report(self) -> WorkerReport:
+        """Devices and versions, asked on a thread."""
+        return await asyncio.to_thread(self._report)
+
+    async def validate(self, prompt: object, targets: Sequence[str] | None = None) -> Validation:
+        """Check a prompt, on a thread because it lists folders."""
+        parsed = await asyncio.to_thread(parse_prompt, prompt, self._definitions, self._folders, targets)
+        return parsed.validation
+
+    async def run(self, job: Job) -> AsyncIterator[Event]:
+        """Run what is valid of the job's prompt. If nothing is, tell why as NodeFailed events.
+
+        Raises RuntimeError while another job runs. Closing the iterator interrupts the job.
+        """
+        if self._active is not None:
+            raise RuntimeError(f"Job {self._active.job_id} is still running.")
+        active = self._active = _Active(job.job_id)
+        try:
+            prepared = await asyncio.to_thread(self._prepare, job)
+            if isinstance(prepared, Validation):
+                for event in _refusal(prepared):
+                    yield event
+                return
+            active.run = Run(self._host, prepared.graph, prepared.plan, prepared.memos, job)
+            if active.interrupted:
+                active.run.interrupt()
+            async with aclosing(active.run.events(prepared.failures, prepared.nodes)) as events:
+                del prepared  # its memos are the run's now
+                async for event in events:
+                    yield event
+        finally:
+            self._active = None
+            await self._free_now()
+
+    async def interrupt(self, job_id: str | None = None) -> bool:
+        """Ask the running job to stop, if it is that one."""
+        active = self._active
+        if active is None or job_id not in (None, active.job_id):
+            return False
+        active.interrupted = True
+        if active.run is not None:
+            active.run.interrupt()
+        return True
+
+    async def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Free now, or as soon as the running job has ended; `free_memory` includes the models."""
+        self._freeing.unload_models |= unload_models or free_memory
+        self._freeing.free_memory |= free_memory
+        if self._active is None:
+            await self._free_now()
+
+    async def close(self) -> None:
+        """Interrupt what runs, wait for it, and end the threads."""
+        await self.interrupt()
+        await asyncio.to_thread(self._device.shutdown)
+        await asyncio.to_thread(self._threads.shutdown)
+
+    async def _free_now(self) -> None:
+        async with self._freeing.lock:
+            if self._freeing.free_memory:
+                self._freeing.free_memory = False
+                self._host.cache.clear()
+            if self._freeing.unload_models:
+                self._freeing.unload_models = False
+                await asyncio.to_thread(self._unload_models)
+
+    def _prepare(self, job: Job) -> _Prepared | Validation:
+        """The pure part of the pipeline, and the fingerprints, which read files."""
+        parsed = parse_prompt(job.prompt, self._definitions, self._folders, job.targets)
+        if not parsed.validation.outputs:
+            return parsed.validation
+        graph = parsed.graph
+        targets = [NodeId(output) for output in parsed.validation.outputs]
+        prints, failures = fingerprints(graph, self._host.node_types, self._host.resources)
+        if failures:
+            lost = _descendants(graph, failures)
+            targets = [target for target in targets if target not in lost]
+            graph = graph.only(graph.ancestors(targets))
+        plan, memos = make_plan(graph, targets, signatures(graph, self._definitions, prints), self._host.cache)
+        return _Prepared(graph, plan, memos, failures, parsed.graph.nodes)
+
+
+def _descendants(graph: Graph, node_ids: Mapping[NodeId, object]) -> frozenset[NodeId]:
+    """The nodes and all that read from them, directly or not."""
+    found = set(node_ids)
+    waiting = list(found)
+    while waiting:
+        for reader in graph.consumers[waiting.pop()]:
+            if reader not in found:
+                found.add(reader)
+                waiting.append(reader)
+    return frozenset(found)
+
+
+def _refusal(validation: Validation) -> list[Event]:
+    of_nodes = list(iter_node_errors(validation))
+    return [
+        *(_failed(error) for error in of_nodes or validation.errors),
+        RunFinished(ok=False, executed=(), seconds=0.0),
+    ]
+
+
+def _failed(error: PromptError) -> NodeFailed:
+    name = error.extra_info.get("input_name")
+    return NodeFailed(
+        node_id=error.node_id or "",
+        class_type=error.class_type or "",
+        message=f"{error.message}: {error.details}",
+        exception_type=error.type,
+        input_name=name if isinstance(name, str) else None,
+    )

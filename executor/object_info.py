@@ -1,0 +1,149 @@
+"""`/object_info`: the wire's description of a node type, read into a `NodeDefinition`; and one input written back.
+
+Reads both shapes, V1 (choices in place of the type) and V3 ("COMBO" with options). Sockets that grow with their values
+(COMFY_DYNAMICCOMBO_V3, COMFY_AUTOGROW_V3, ...) stay as they are in `InputSocket.options`, for `workflow` to unfold.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from executor.schema import (
+    MISSING,
+    Choices,
+    FolderChoices,
+    InputSocket,
+    NodeDefinition,
+    OutputSocket,
+    Widget,
+    WidgetKind,
+)
+
+_KINDS: Mapping[str, WidgetKind] = {
+    "INT": "number",
+    "FLOAT": "number",
+    "STRING": "text",
+    "BOOLEAN": "toggle",
+    "COMBO": "combo",
+    "COLOR": "color",
+}
+
+
+def definition_from_object_info(class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
+    """The definition that one entry of `/object_info` describes."""
+    inputs: Mapping[str, Any] = info.get("input") or {}
+    order: Mapping[str, Any] = info.get("input_order") or {}
+    sockets: list[InputSocket] = []
+    for group in ("required", "optional"):
+        described: Mapping[str, Any] = inputs.get(group) or {}
+        names = [name for name in order.get(group, ()) if name in described]
+        names += [name for name in described if name not in names]
+        sockets += [input_from_info(name, described[name], required=group == "required") for name in names]
+    types: Sequence[Any] = info.get("output") or ()
+    names_out: Sequence[str] = info.get("output_name") or ()
+    lists: Sequence[bool] = info.get("output_is_list") or ()
+    return NodeDefinition(
+        class_type=class_type,
+        inputs=tuple(sockets),
+        outputs=tuple(
+            OutputSocket(
+                name=str(names_out[i]) if i < len(names_out) else wire_type(kind),
+                type=wire_type(kind),
+                is_list=bool(lists[i]) if i < len(lists) else False,
+            )
+            for i, kind in enumerate(types)
+        ),
+        category=info.get("category") or "",
+        display_name=info.get("display_name") or class_type,
+        description=info.get("description") or "",
+        is_output=bool(info.get("output_node")),
+        input_is_list=bool(info.get("is_input_list")),
+        python_module=info.get("python_module") or "nodes",
+        deprecated=bool(info.get("deprecated")),
+        experimental=bool(info.get("experimental")),
+    )
+
+
+def input_from_info(name: str, entry: Any, *, required: bool) -> InputSocket:
+    """One input: `[type, options]` or `[[choices], options]`, with the options possibly absent."""
+    parts: Sequence[Any] = entry if isinstance(entry, list | tuple) else [entry]
+    options: Mapping[str, Any] = parts[1] if len(parts) > 1 and isinstance(parts[1], dict) else {}
+    kind = wire_type(parts[0])
+    choices = parts[0] if isinstance(parts[0], list | tuple) else options.get("options", ())
+    return InputSocket(
+        name=name,
+        type=kind,
+        widget=_widget(name, kind, options, _plain_choices(choices) if kind == "COMBO" else ()),
+        default=options.get("default", MISSING),
+        required=required,
+        lazy=bool(options.get("lazy")),
+        tooltip=options.get("tooltip"),
+        options={key: value for key, value in options.items() if key not in ("default", "tooltip", "lazy")},
+    )
+
+
+def wire_type(kind: Any) -> str:
+    """The type's name; a list of choices in its place is a COMBO."""
+    return "COMBO" if isinstance(kind, list | tuple) else str(kind)
+
+
+def input_info(socket: InputSocket, choices: Sequence[str | int | float] | None) -> list[Any]:
+    """An input as `/object_info` lists it (V1): `[type, options]`, or `[choices, options]` if there are any."""
+    return [socket.type if choices is None else list(choices), dict(_options(socket))]
+
+
+def _options(socket: InputSocket) -> Iterator[tuple[str, Any]]:
+    if socket.default is not MISSING:
+        yield "default", socket.default
+    if socket.widget is not None:
+        widget = socket.widget
+        bounds = {"min": widget.min, "max": widget.max, "step": widget.step, "round": widget.round}
+        yield from ((name, value) for name, value in bounds.items() if value is not None)
+        if widget.kind == "slider":
+            yield "display", "slider"
+        flags = {
+            "multiline": widget.multiline,
+            "dynamicPrompts": widget.dynamic_prompts,
+            "control_after_generate": widget.control_after_generate,
+            f"{widget.upload or 'image'}_upload": widget.upload is not None,
+        }
+        yield from ((name, value) for name, value in flags.items() if value)
+    if socket.lazy:
+        yield "lazy", True
+    if socket.tooltip:
+        yield "tooltip", socket.tooltip
+    yield from socket.options.items()
+
+
+def _plain_choices(choices: Any) -> Choices:
+    if not isinstance(choices, list | tuple):
+        return ()
+    return tuple(choice for choice in choices if isinstance(choice, str | int | float))
+
+
+def _widget(name: str, kind: str, options: Mapping[str, Any], choices: Choices) -> Widget | None:
+    widget_kind = _KINDS.get(str(options.get("widgetType") or kind))
+    if widget_kind is None or options.get("forceInput"):
+        return None
+    control = options.get("control_after_generate")
+    if kind == "INT" and control is not False and (control or name in ("seed", "noise_seed")):
+        widget_kind = "seed"
+    elif widget_kind == "number" and options.get("display") == "slider":
+        widget_kind = "slider"
+    return Widget(
+        kind=widget_kind,
+        min=options.get("min"),
+        max=options.get("max"),
+        step=options.get("step"),
+        round=options.get("round") or None,
+        choices=choices,
+        multiline=bool(options.get("multiline")),
+        dynamic_prompts=bool(options.get("dynamicPrompts")),
+        control_after_generate=bool(control) or widget_kind == "seed",
+        upload="image" if options.get("image_upload") else None,
+    )
+
+
+def folder_of(socket: InputSocket) -> str | None:
+    """The folder whose files are the choices of this input, if they are files."""
+    choices = socket.widget.choices if socket.widget else ()
+    return choices.folder if isinstance(choices, FolderChoices) else None

@@ -1,0 +1,194 @@
+"""The door: a wire prompt (parsed JSON) becomes a `Graph`, and everything that is wrong with it becomes an error.
+
+Nothing here raises for bad input, and no check stops at its first find. Behind this module there are no raw
+dictionaries and no `["4", 0]`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from executor.folders import Folders
+from executor.graph import Graph, Link, Node, NodeId
+from executor.prompt_input import InputParser, as_link
+from executor.schema import NodeDefinition
+from executor.worker import PromptError, Validation
+
+DETAIL_LINES = 20
+"""How many errors the summary of a prompt lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The verdict on a prompt, and the graph of all that its valid outputs need (empty if there are none)."""
+
+    graph: Graph
+    validation: Validation
+
+
+@dataclass(frozen=True, slots=True)
+class _RawNode:
+    definition: NodeDefinition | None
+    """None: the node is malformed or of an unknown type, which has been reported."""
+    class_type: str
+    inputs: Mapping[str, Any]
+
+
+def parse_prompt(
+    raw: object,
+    definitions: Mapping[str, NodeDefinition],
+    folders: Folders,
+    targets: Sequence[str] | None = None,
+) -> Parsed:
+    """Check a wire prompt and parse what may run of it.
+
+    Only nodes that a wanted output needs are checked, since no other will run; but a node that is malformed or of an
+    unknown type refuses the whole prompt wherever it stands, for nobody can tell whether it was an output.
+    `targets` are the ids of the output nodes that are wanted; None means all.
+    """
+    if raw is None:
+        return _refused(PromptError("no_prompt", "No prompt was given", "The request holds no 'prompt' object."))
+    if not isinstance(raw, Mapping):
+        details = f"A prompt is an object of nodes by id, not a {type(raw).__name__}."
+        return _refused(PromptError("invalid_prompt", "The prompt is not an object", details))
+    nodes, malformed = _read_nodes(raw, definitions)
+    outputs = tuple(
+        node_id
+        for node_id, node in nodes.items()
+        if node.definition is not None and node.definition.is_output and (targets is None or node_id in targets)
+    )
+    if not outputs and not malformed:
+        wanted = "none of the wanted nodes" if targets is not None else "no node of it"
+        return _refused(
+            PromptError("prompt_no_outputs", "Prompt has no outputs", f"Add a node that saves or shows; {wanted} does.")
+        )
+    candidates, errors = _parse_nodes(nodes, outputs, definitions, folders)
+    broken, cycles = _trace(candidates, outputs, malformed + errors)
+    if malformed:
+        return _refused(replace(malformed[0], node_id=None, class_type=None), *broken)
+    failed = {output for error in (*broken, *cycles) for output in error.dependent_outputs}
+    good = tuple(output for output in outputs if output not in failed)
+    errors = [*broken, *cycles]
+    if not good:
+        return _refused(_summary(errors), *errors)
+    return Parsed(candidates.only(candidates.ancestors(good)), Validation(tuple(good), tuple(errors)))
+
+
+def _refused(*errors: PromptError) -> Parsed:
+    return Parsed(Graph(()), Validation((), errors))
+
+
+def _summary(errors: Sequence[PromptError]) -> PromptError:
+    lines = [f"{error.class_type} {error.node_id}: {error.message}: {error.details}" for error in errors]
+    if len(lines) > DETAIL_LINES:
+        lines[DETAIL_LINES:] = [f"and {len(lines) - DETAIL_LINES} more"]
+    return PromptError("prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(lines))
+
+
+def _read_nodes(
+    raw: Mapping[Any, Any], definitions: Mapping[str, NodeDefinition]
+) -> tuple[dict[NodeId, _RawNode], list[PromptError]]:
+    """Every entry of the prompt as a node, and an error for each that is not one or whose type is unknown."""
+    nodes: dict[NodeId, _RawNode] = {}
+    errors: list[PromptError] = []
+    for key, entry in raw.items():
+        node_id = NodeId(str(key))
+        class_type = entry.get("class_type") if isinstance(entry, Mapping) else None
+        inputs = (entry.get("inputs") or {}) if isinstance(entry, Mapping) else {}
+        known = definitions.get(class_type) if isinstance(class_type, str) else None
+        if not isinstance(entry, Mapping):
+            error = PromptError("invalid_prompt", "A node is not an object", f"Node ID '#{node_id}'")
+        elif not isinstance(class_type, str) or not class_type:
+            error = PromptError("invalid_prompt", "A node has no class_type", f"Node ID '#{node_id}'")
+        elif not isinstance(inputs, Mapping):
+            error = PromptError("invalid_prompt", "The inputs of a node are not an object", f"Node ID '#{node_id}'")
+        elif known is None:
+            meta = entry.get("_meta")
+            title = meta.get("title") if isinstance(meta, Mapping) else None
+            error = PromptError(
+                "missing_node_type",
+                f"Node type '{class_type}' is not known here; install the pack that has it or replace the node.",
+                f"Node ID '#{node_id}'",
+                {"node_id": node_id, "class_type": class_type, "node_title": title or class_type},
+            )
+        else:
+            nodes[node_id] = _RawNode(known, class_type, inputs)
+            continue
+        name = class_type if isinstance(class_type, str) else ""
+        errors.append(replace(error, node_id=node_id, class_type=name))
+        nodes[node_id] = _RawNode(None, name, inputs if isinstance(inputs, Mapping) else {})
+    return nodes, errors
+
+
+def _parse_nodes(
+    nodes: Mapping[NodeId, _RawNode],
+    outputs: Sequence[NodeId],
+    definitions: Mapping[str, NodeDefinition],
+    folders: Folders,
+) -> tuple[Graph, list[PromptError]]:
+    """Every node that the outputs need, with all its links that lead somewhere, and all errors of its inputs."""
+    parser = InputParser({node_id: node.definition for node_id, node in nodes.items()}, definitions, folders)
+    parsed: dict[NodeId, Node] = {}
+    errors: list[PromptError] = []
+    waiting = list(outputs)
+    seen = set(outputs)
+    while waiting:
+        node_id = waiting.pop()
+        node = nodes[node_id]
+        inputs: Mapping[str, Any]
+        if node.definition is None:
+            inputs = {name: link for name, value in node.inputs.items() if (link := as_link(value)) is not None}
+        else:
+            inputs, found = parser.parse(node.definition, node.inputs)
+            errors += [replace(error, node_id=node_id, class_type=node.class_type) for error in found]
+        inputs = {name: value for name, value in inputs.items() if not isinstance(value, Link) or value.source in nodes}
+        parsed[node_id] = Node(node_id, node.class_type, inputs)
+        for link in parsed[node_id].links():
+            if link.source not in seen:
+                seen.add(link.source)
+                waiting.append(link.source)
+    position = {node_id: i for i, node_id in enumerate(nodes)}
+    errors.sort(key=lambda error: position[NodeId(error.node_id or "")])  # stable: a node's errors keep their order
+    return Graph(parsed[node_id] for node_id in nodes if node_id in parsed), errors
+
+
+def _trace(
+    graph: Graph, outputs: Sequence[NodeId], errors: Sequence[PromptError]
+) -> tuple[list[PromptError], list[PromptError]]:
+    """The errors, each with the outputs that depend on it; and one more for each cycle."""
+    bit = {output: 1 << i for i, output in enumerate(outputs)}
+    reached: dict[NodeId, int] = {}
+    cycles: list[tuple[NodeId, ...]] = []
+    for component in graph.components():  # consumers first, so what they lead to is known
+        mask = 0
+        for node_id in component:
+            mask |= bit.get(node_id, 0)
+            for reader in graph.consumers[node_id]:
+                mask |= reached.get(reader, 0)
+        reached |= dict.fromkeys(component, mask)
+        if (path := graph.cycle_within(component)) is not None:
+            cycles.append(path)
+    traced = [replace(error, dependent_outputs=_outputs_of(reached, error, bit)) for error in errors]
+    circular = [_cycle_error(graph, path) for path in cycles]
+    return traced, [replace(error, dependent_outputs=_outputs_of(reached, error, bit)) for error in circular]
+
+
+def _outputs_of(reached: Mapping[NodeId, int], error: PromptError, bit: Mapping[NodeId, int]) -> tuple[str, ...]:
+    mask = reached.get(NodeId(error.node_id or ""), 0)
+    return tuple(output for output, own in bit.items() if own & mask) if mask else ()
+
+
+def _cycle_error(graph: Graph, path: Sequence[NodeId]) -> PromptError:
+    return PromptError(
+        "dependency_cycle",
+        "Nodes depend on each other in a circle; remove one of these links",
+        " -> ".join(path),
+        {"cycle_nodes": list(path[:-1])},
+        node_id=path[0],
+        class_type=graph.nodes[path[0]].class_type,
+    )
+
+
+def iter_node_errors(validation: Validation) -> Iterator[PromptError]:
+    """The errors that belong to nodes, without the one about the prompt as a whole."""
+    return (error for error in validation.errors if error.node_id is not None)
