@@ -1,0 +1,87 @@
+"""The web application, put together: state, routes, middlewares, and what starts and stops with it.
+
+It makes no worker and binds no address: `main.py` hands over the first, `server.serve` does the second.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from executor.folders import Folders
+from executor.worker import Worker
+from server import keys, websocket
+from server.catalogue import Catalogue
+from server.clients import Clients
+from server.dispatch import Dispatcher
+from server.files import sweep
+from server.jobs import JobStore
+from server.middleware import chain, header_signal
+from server.origin import OriginPolicy
+from server.routes import (
+    editor,
+    files,
+    history,
+    jobs,
+    models,
+    nodes,
+    prompt,
+    queue,
+    settings,
+    system,
+    uploads,
+    userdata,
+)
+from server.settings import ServerSettings
+from server.settings_file import SettingsFile
+
+
+def make_app(worker: Worker, folders: Folders, settings: ServerSettings) -> web.Application:
+    """The application that serves `worker`, which it closes at its end. It starts nothing before it is run."""
+    policy = OriginPolicy.of(settings)
+    app = web.Application(middlewares=chain(policy), client_max_size=settings.max_upload_size)
+    database = settings.database or folders.user / "heddle.db"
+    store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
+    clients = Clients()
+    catalogue = Catalogue(worker, settings.worker_deadline)
+    app[keys.SETTINGS] = settings
+    app[keys.FOLDERS] = folders
+    app[keys.WORKER] = worker
+    app[keys.STORE] = store
+    app[keys.CLIENTS] = clients
+    app[keys.SOCKETS] = set()
+    app[keys.CATALOGUE] = catalogue
+    app[keys.DISPATCHER] = Dispatcher(worker, store, clients, catalogue, settings.preview_method)
+    app[keys.USER_SETTINGS] = SettingsFile(folders.user / "default" / "comfy.settings.json")
+    app.add_routes(all_routes())
+    app.on_response_prepare.append(header_signal(policy))
+    app.on_shutdown.append(websocket.close_all)
+    app.cleanup_ctx.append(_running)
+    return app
+
+
+def all_routes() -> list[web.RouteDef]:
+    """Every route: the API's at `/x` and at `/api/x`, then the editor, which answers whatever is left."""
+    modules = (websocket, prompt, queue, history, jobs, files, uploads, models, nodes, system, settings, userdata)
+    api = [route for module in modules for route in module.routes()]
+    prefixed = [web.RouteDef(route.method, f"/api{route.path}", route.handler, route.kwargs) for route in api]
+    return [*api, *prefixed, *editor.routes()]
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    """Open the store, then let jobs run; at the end everything stops in the opposite order."""
+    exhausted = await app[keys.STORE].open()
+    app[keys.CATALOGUE].start()
+    await app[keys.DISPATCHER].start(exhausted)
+    sweeping = asyncio.create_task(asyncio.to_thread(_sweep, app[keys.FOLDERS]))
+    yield
+    await sweeping
+    await app[keys.DISPATCHER].stop()
+    await app[keys.CATALOGUE].stop()
+    await app[keys.WORKER].close()
+    await app[keys.STORE].close()
+
+
+def _sweep(folders: Folders) -> None:
+    for root in (folders.input, folders.output, folders.temp, folders.user):
+        sweep(root)

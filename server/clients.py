@@ -1,0 +1,142 @@
+"""The connected sockets and what is on its way to each.
+
+Every socket has its own bounded queue and its own task that empties it, so one that stops reading delays nobody and
+is dropped. It knows frames, not what they say, and not how a socket was made.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from server.protocol.messages import Frame, Message
+from server.wire import encode
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
+BACKLOG: Final = 32
+"""Frames from which on an out-of-date one is replaced instead of sent."""
+STALL_SECONDS: Final = 10.0
+
+
+class Socket(Protocol):
+    """The part of a WebSocket that is written to."""
+
+    async def send_str(self, data: str) -> None:
+        """Send a text frame; returns when the network has room for more."""
+        ...
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary frame; returns when the network has room for more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A frame as bytes and text, made once for all sockets."""
+
+    text: str | None
+    plain: bytes = b""
+    described: bytes = b""
+    replaces: str | None = None
+
+    @classmethod
+    def of(cls, frame: Frame) -> "Packed":
+        """Encode a frame."""
+        if isinstance(frame, Message):
+            return cls(encode({"type": frame.type, "data": frame.data}), replaces=frame.replaces)
+        return cls(None, frame.plain, frame.described, frame.replaces)
+
+    @property
+    def size(self) -> int:
+        """Bytes it may occupy."""
+        return len(self.text) if self.text is not None else len(self.described)
+
+
+class Client:
+    """One socket. `drop` ends its connection at once."""
+
+    def __init__(self, sid: str, socket: Socket, drop: Callable[[], None]) -> None:
+        self.sid = sid
+        self.describes_previews = False
+        """The client asked for previews that name their node."""
+        self._socket = socket
+        self._drop = drop
+        self._waiting: dict[str | int, Packed] = {}
+        self._bytes = 0
+        self._serial = itertools.count()
+        self._filled = asyncio.Event()
+
+    def negotiate(self, flags: Mapping[str, Any]) -> None:
+        """Take the client's feature flags; only a true JSON `true` counts."""
+        self.describes_previews = flags.get("supports_preview_metadata") is True
+
+    def put(self, packed: Packed) -> None:
+        """Queue a frame; it never waits. A client that fell too far behind is dropped instead."""
+        key: str | int = next(self._serial)
+        if packed.replaces is not None and len(self._waiting) >= BACKLOG:
+            key = packed.replaces
+            older = self._waiting.pop(key, None)
+            self._bytes -= older.size if older else 0
+        self._waiting[key] = packed
+        self._bytes += packed.size
+        if self._bytes > MAX_WAITING_BYTES:
+            log.warning("A WebSocket client does not read its messages and was disconnected.")
+            self._waiting.clear()
+            self._bytes = 0
+            self._drop()
+        self._filled.set()
+
+    async def pump(self) -> None:
+        """Send what is queued until the socket ends or stalls."""
+        try:
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                while self._waiting:
+                    packed = self._waiting.pop(next(iter(self._waiting)))
+                    self._bytes -= packed.size
+                    async with asyncio.timeout(STALL_SECONDS):
+                        await self._send(packed)
+        except (OSError, TimeoutError):
+            self._drop()
+
+    async def _send(self, packed: Packed) -> None:
+        if packed.text is not None:
+            await self._socket.send_str(packed.text)
+        else:
+            await self._socket.send_bytes(packed.described if self.describes_previews else packed.plain)
+
+
+class Clients:
+    """All sockets. Several may share an id (two tabs, or a reconnect that overtakes its predecessor's end)."""
+
+    def __init__(self) -> None:
+        self._clients: list[Client] = []
+
+    def add(self, client: Client) -> None:
+        """From now on `client` hears what concerns its id."""
+        self._clients.append(client)
+
+    def remove(self, client: Client) -> None:
+        """Forget this socket, and only this one."""
+        self._clients.remove(client)
+
+    def send(self, sid: str | None, frames: Iterable[Frame]) -> None:
+        """Queue frames for the sockets with this id; nobody has the id None. Frames for everyone go to everyone."""
+        for frame in frames:
+            everyone = isinstance(frame, Message) and frame.everyone
+            listeners = [client for client in self._clients if everyone or (sid is not None and client.sid == sid)]
+            if listeners:
+                packed = Packed.of(frame)
+                for client in listeners:
+                    client.put(packed)
+
+    def broadcast(self, message: Message) -> None:
+        """Queue a message for all sockets."""
+        packed = Packed.of(message)
+        for client in self._clients:
+            client.put(packed)

@@ -1,0 +1,34 @@
+"""The one way in which a request is refused: a sentence for the user with a type for the program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ApiError(Exception):
+    """Raised by anything that serves a request; the middleware turns it into the JSON error body of the protocol."""
+
+    def __init__(
+        self,
+        status: int,
+        error_type: str,
+        message: str,
+        details: str = "",
+        *,
+        extra_info: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+        self.details = details
+        self.extra_info = dict(extra_info or {})
+
+    def body(self) -> dict[str, Any]:
+        """`{"error": {...}, "node_errors": {}}`, the shape that clients of `/prompt` parse."""
+        error = {
+            "type": self.error_type,
+            "message": self.message,
+            "details": self.details,
+            "extra_info": self.extra_info,
+        }
+        return {"error": error, "node_errors": {}}

@@ -1,0 +1,184 @@
+"""The SQL of the job store: one table, one row a job, every statement a method. Synchronous, and knows no JSON shape.
+
+Order never depends on a clock: `seq` counts acceptances and `rank` counts endings.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS jobs (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'in_progress', 'completed', 'failed', 'cancelled')),
+  number REAL NOT NULL,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  client_id TEXT,
+  prompt TEXT NOT NULL,
+  extra_data TEXT NOT NULL,
+  targets TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  started INTEGER,
+  finished INTEGER,
+  rank INTEGER,
+  result TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number, seq);
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_rank ON jobs (rank) WHERE rank IS NOT NULL;
+"""
+
+Row = sqlite3.Row
+
+
+class JobTable:
+    """One connection to the job table; use each from one thread at a time."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        # Autocommit: each statement is its own transaction unless a method opens one.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+        self._db.row_factory = sqlite3.Row
+        if create:
+            self._create()
+
+    def _create(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            self._db.close()
+            raise ValueError(f"it was written by a newer Heddle (schema {version}, this one knows {SCHEMA_VERSION})")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # FULL, not WAL's usual NORMAL: an accepted job is on the disk before its 200 leaves, whatever loses power.
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the log back into the file."""
+        self._db.close()
+
+    def insert(self, row: dict[str, Any], *, number: float | None, front: bool, limit: int) -> Row | None:
+        """Add a pending job; None if `limit` jobs are unfinished. Raises sqlite3.IntegrityError for a known id."""
+        with self._transaction():
+            if self.unfinished() >= limit:
+                return None
+            last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
+            seq = (last["seq"] if last else 0) + 1
+            place = number if number is not None else (-seq if front else seq)
+            return self._changed_one(
+                "INSERT INTO jobs (seq, id, state, number, client_id, prompt, extra_data, targets, created) "
+                "VALUES (:seq, :id, 'pending', :number, :client_id, :prompt, :extra_data, :targets, :created) "
+                "RETURNING *",
+                {**row, "seq": seq, "number": place},
+            )
+
+    def claim(self, now: int) -> Row | None:
+        """Move the first pending job to in_progress, counting the attempt."""
+        return self._changed_one(
+            "UPDATE jobs SET state = 'in_progress', attempt = attempt + 1, started = ? WHERE seq = "
+            "(SELECT seq FROM jobs WHERE state = 'pending' ORDER BY number, seq LIMIT 1) RETURNING *",
+            (now,),
+        )
+
+    def requeue(self, job_id: str, *, forgive: bool) -> None:
+        """Move a running job back to pending; `forgive` does not count the attempt against it."""
+        self._db.execute(
+            "UPDATE jobs SET state = 'pending', attempt = attempt - ? WHERE id = ? AND state = 'in_progress'",
+            (int(forgive), job_id),
+        )
+
+    def finish(self, job_id: str, state: str, result: str, now: int, keep: int) -> Row | None:
+        """End an unfinished job, and drop the oldest ended ones beyond `keep`."""
+        row = self._changed_one(
+            "UPDATE jobs SET state = ?, result = ?, finished = ?, rank = (SELECT coalesce(max(rank), 0) + 1 FROM jobs) "
+            "WHERE id = ? AND state IN ('pending', 'in_progress') RETURNING *",
+            (state, result, now, job_id),
+        )
+        self._db.execute("DELETE FROM jobs WHERE rank <= (SELECT max(rank) FROM jobs) - ?", (keep,))
+        return row
+
+    def withdraw(self, job_ids: Sequence[str] | None, now: int) -> list[str]:
+        """Cancel pending jobs (None: all of them); returns the ids that were pending."""
+        waiting = self._db.execute("SELECT id FROM jobs WHERE state = 'pending' ORDER BY number, seq").fetchall()
+        wanted = None if job_ids is None else set(job_ids)
+        chosen = [row["id"] for row in waiting if wanted is None or row["id"] in wanted]
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE jobs SET state = 'cancelled', finished = ?, "
+                "rank = (SELECT coalesce(max(rank), 0) + 1 FROM jobs) WHERE id = ? AND state = 'pending'",
+                [(now, job_id) for job_id in chosen],
+            )
+        return chosen
+
+    def forget(self, job_ids: Iterable[str] | None) -> None:
+        """Delete ended jobs (None: all of them)."""
+        if job_ids is None:
+            self._db.execute("DELETE FROM jobs WHERE rank IS NOT NULL")
+            return
+        with self._transaction():
+            self._db.executemany("DELETE FROM jobs WHERE id = ? AND rank IS NOT NULL", [(i,) for i in job_ids])
+
+    def unfinished(self) -> int:
+        """How many jobs are pending or running."""
+        count: int = self._db.execute("SELECT count(*) FROM jobs WHERE state IN ('pending', 'in_progress')").fetchone()[
+            0
+        ]
+        return count
+
+    def one(self, job_id: str) -> Row | None:
+        """The job with this id."""
+        row: Row | None = self._db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return row
+
+    def in_state(self, state: str) -> list[Row]:
+        """Unfinished jobs of a state, in the order in which they run."""
+        return self._db.execute("SELECT * FROM jobs WHERE state = ? ORDER BY number, seq", (state,)).fetchall()
+
+    def ended(self, skip: int, count: int, page: int) -> Iterator[list[Row]]:
+        """Jobs that ran and ended, oldest first, `count` of them after `skip`, in pages."""
+        first = self._db.execute(
+            "SELECT rank FROM jobs WHERE rank IS NOT NULL AND started IS NOT NULL ORDER BY rank LIMIT 1 OFFSET ?",
+            (skip,),
+        ).fetchone()
+        above = first["rank"] - 1 if first else None
+        while above is not None and count > 0:
+            rows = self._db.execute(
+                "SELECT * FROM jobs WHERE rank > ? AND started IS NOT NULL ORDER BY rank LIMIT ?",
+                (above, min(page, count)),
+            ).fetchall()
+            if not rows:
+                return
+            yield rows
+            above, count = rows[-1]["rank"], count - len(rows)
+
+    def ended_count(self) -> int:
+        """How many jobs ran and ended."""
+        count: int = self._db.execute(
+            "SELECT count(*) FROM jobs WHERE rank IS NOT NULL AND started IS NOT NULL"
+        ).fetchone()[0]
+        return count
+
+    def listed(self) -> list[Row]:
+        """Every job without its prompt, newest acceptance first."""
+        return self._db.execute(
+            "SELECT seq, id, state, number, attempt, client_id, '{}' AS prompt, extra_data, targets, created, started, "
+            "finished, rank, result FROM jobs ORDER BY seq DESC"
+        ).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _changed_one(self, statement: str, values: Mapping[str, object] | tuple[object, ...]) -> Row | None:
+        # fetchall, not fetchone: a RETURNING statement commits only when it has been read to its end.
+        rows = self._db.execute(statement, values).fetchall()
+        return rows[0] if rows else None

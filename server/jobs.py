@@ -1,0 +1,264 @@
+"""The durable job store: every accepted job from acceptance to result, in one SQLite file that survives kill -9.
+
+This file is the queue and the history, not a copy of them. One thread writes and one reads, so no request waits for
+the disk on the event loop. It does not know the wire messages it keeps, nor who runs the jobs.
+"""
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from server.job_table import JobTable, Row
+from server.wire import encode
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+JobState = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
+EndState = Literal["completed", "failed", "cancelled"]
+
+MAX_ATTEMPTS: Final = 2
+"""A job whose worker, or whose server, died this often is not tried again: it is likely the cause."""
+_PAGE: Final = 50
+
+
+class StoreError(Exception):
+    """The store cannot be opened, read or written. The text is for the user."""
+
+
+class DuplicateJob(Exception):
+    """The chosen job id is taken."""
+
+
+class QueueFull(Exception):
+    """No further job is accepted until one ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A validated request to run a prompt."""
+
+    job_id: str
+    prompt: Mapping[str, Any]
+    targets: tuple[str, ...]
+    """The output nodes to run."""
+    extra_data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client_id: str | None = None
+    number: float | None = None
+    """Smaller runs first; None means after (or `front`: before) everything that was accepted so far."""
+    front: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What an ended run leaves: pictures and texts by node, and the messages that told it."""
+
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    messages: Sequence[Any] = ()
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job as it is on the disk; times in milliseconds since the epoch."""
+
+    job_id: str
+    state: JobState
+    number: float
+    attempt: int
+    client_id: str | None
+    prompt: Mapping[str, Any]
+    extra_data: Mapping[str, Any]
+    targets: tuple[str, ...]
+    created: int
+    started: int | None
+    finished: int | None
+    result: JobResult | None
+
+
+def now_ms() -> int:
+    """The wall clock as the wire carries it."""
+    return time.time_ns() // 1_000_000
+
+
+class JobStore:
+    """The jobs of one installation. `open` first, `close` last; every change is on the disk when it returns."""
+
+    def __init__(self, path: Path, *, max_unfinished: int = 20_000, max_ended: int = 10_000) -> None:
+        self.path = path
+        self._max_unfinished = max_unfinished
+        self._max_ended = max_ended
+        self._remaining = 0
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="jobs-write")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="jobs-read")
+        self._writer: JobTable | None = None
+        self._reader: JobTable | None = None
+
+    @property
+    def remaining(self) -> int:
+        """How many jobs are pending or running."""
+        return self._remaining
+
+    async def count(self) -> int:
+        """How many jobs are pending or running, once everything asked so far is written."""
+        return await self._write(lambda table: table.unfinished())
+
+    async def open(self) -> list[JobRecord]:
+        """Open or create the file, and return to pending what a crash left running.
+
+        Returns the jobs that were running at too many crashes; the caller ends them. A damaged file is moved aside.
+        """
+        return await self._write(lambda table: self._recover(table))
+
+    async def close(self) -> None:
+        """Wait for what is being written, then close the file."""
+        for pool, table in ((self._reading, self._reader), (self._writing, self._writer)):
+            if table is not None:
+                await asyncio.get_running_loop().run_in_executor(pool, table.close)
+            pool.shutdown()
+
+    async def add(self, new: NewJob) -> JobRecord:
+        """Accept a job. Raises DuplicateJob, QueueFull or StoreError; then nothing was accepted."""
+        row = {
+            "id": new.job_id,
+            "client_id": new.client_id,
+            "prompt": encode(new.prompt),
+            "extra_data": encode(new.extra_data),
+            "targets": encode(new.targets),
+            "created": now_ms(),
+        }
+
+        def insert(table: JobTable) -> JobRecord:
+            try:
+                added = table.insert(row, number=new.number, front=new.front, limit=self._max_unfinished)
+            except sqlite3.IntegrityError:
+                raise DuplicateJob(new.job_id) from None
+            if added is None:
+                raise QueueFull(str(self._max_unfinished))
+            return _record(added)
+
+        return await self._write(insert)
+
+    async def claim(self) -> JobRecord | None:
+        """Take the next pending job; it is in_progress then. None if nothing waits."""
+        return await self._write(lambda table: _optional(table.claim(now_ms())))
+
+    async def requeue(self, job_id: str, *, forgive: bool = False) -> None:
+        """Give a running job back, ahead of what was accepted later. `forgive`: the attempt does not count."""
+        await self._write(lambda table: table.requeue(job_id, forgive=forgive))
+
+    async def finish(self, job_id: str, state: EndState, result: JobResult) -> None:
+        """End a job with its result."""
+        text = encode(
+            {"outputs": result.outputs, "meta": result.meta, "messages": result.messages, "error": result.error}
+        )
+        await self._write(lambda table: table.finish(job_id, state, text, now_ms(), self._max_ended))
+
+    async def withdraw(self, job_ids: Sequence[str] | None = None) -> list[str]:
+        """Cancel pending jobs, all of them for None; returns those that were pending."""
+        return await self._write(lambda table: table.withdraw(job_ids, now_ms()))
+
+    async def forget(self, job_ids: Sequence[str] | None = None) -> None:
+        """Delete ended jobs, all of them for None."""
+        await self._write(lambda table: table.forget(job_ids))
+
+    async def get(self, job_id: str) -> JobRecord | None:
+        """The job with this id, in whatever state."""
+        return await self._read(lambda table: _optional(table.one(job_id)))
+
+    async def in_state(self, state: Literal["pending", "in_progress"]) -> list[JobRecord]:
+        """Unfinished jobs, in the order in which they run."""
+        return await self._read(lambda table: [_record(row) for row in table.in_state(state)])
+
+    async def listed(self) -> list[JobRecord]:
+        """All jobs without their prompts, newest first."""
+        return await self._read(lambda table: [_record(row) for row in table.listed()])
+
+    async def ended(self, *, newest: int | None = None, offset: int | None = None) -> AsyncIterator[list[JobRecord]]:
+        """Pages of the jobs that ran and ended, oldest first: at most `newest`, from `offset` or else the last ones."""
+        total = await self._read(lambda table: table.ended_count())
+        count = total if newest is None else newest
+        skip = offset if offset is not None else max(0, total - count)
+        pages = await self._read(lambda table: table.ended(skip, count, _PAGE))
+        while (page := await self._read(lambda _: [_record(row) for row in next(pages, [])])) != []:
+            yield page
+
+    async def _write(self, work: Callable[[JobTable], T]) -> T:
+        def locked() -> T:
+            if self._writer is None:
+                self._writer = self._opened()
+            try:
+                return work(self._writer)
+            finally:
+                self._remaining = self._writer.unfinished()
+
+        return await self._in_thread(self._writing, locked)
+
+    async def _read(self, work: Callable[[JobTable], T]) -> T:
+        def locked() -> T:
+            if self._reader is None:
+                self._reader = JobTable(self.path, create=False)
+            return work(self._reader)
+
+        return await self._in_thread(self._reading, locked)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"The job store '{self.path}' cannot be used: {error}.") from error
+
+    def _opened(self) -> JobTable:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return JobTable(self.path, create=True)
+        except ValueError as error:
+            raise StoreError(f"The job store '{self.path}' cannot be opened: {error}.") from None
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # locked, read-only or full: the file itself is sound
+            aside = self.path.with_name(f"{self.path.name}.damaged-{now_ms()}")
+            self.path.rename(aside)
+            log.error(
+                "The job store %s is damaged (%s). It was moved to %s and a new one begun.", self.path, error, aside
+            )
+            return JobTable(self.path, create=True)
+
+    def _recover(self, table: JobTable) -> list[JobRecord]:
+        exhausted: list[JobRecord] = []
+        for row in table.in_state("in_progress"):
+            if row["attempt"] >= MAX_ATTEMPTS:
+                exhausted.append(_record(row))
+            else:
+                table.requeue(row["id"], forgive=False)
+        return exhausted
+
+
+def _optional(row: Row | None) -> JobRecord | None:
+    return None if row is None else _record(row)
+
+
+def _record(row: Row) -> JobRecord:
+    result = json.loads(row["result"]) if row["result"] else None
+    return JobRecord(
+        job_id=row["id"],
+        state=row["state"],
+        number=float(row["number"]),
+        attempt=row["attempt"],
+        client_id=row["client_id"],
+        prompt=json.loads(row["prompt"]),
+        extra_data=json.loads(row["extra_data"]),
+        targets=tuple(json.loads(row["targets"])),
+        created=row["created"],
+        started=row["started"],
+        finished=row["finished"],
+        result=None if result is None else JobResult(**result),
+    )

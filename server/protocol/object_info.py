@@ -1,0 +1,112 @@
+"""NodeDefinition -> the entry of `/object_info` that editors and clients build their nodes from.
+
+Always in the V1 shape (a combo is a list of its choices), because clients index into that list.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition, Widget
+
+ChoicesOf = Callable[[str], Sequence[str]]
+"""Folder key -> the names of its files at this moment."""
+
+_WIDGET_TYPES: Final = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN"})
+_HIDDEN_OF_RESOURCE: Final = {"RunInfo": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}}
+_HIDDEN_WORDS: Final = frozenset(
+    {"PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG"}
+)
+
+
+def object_info(definitions: Mapping[str, NodeDefinition], choices_of: ChoicesOf) -> dict[str, Any]:
+    """class_type -> entry for all `definitions`; each folder is listed once."""
+    listed: dict[str, Sequence[str]] = {}
+
+    def choices(folder: str) -> Sequence[str]:
+        if folder not in listed:
+            listed[folder] = choices_of(folder)
+        return listed[folder]
+
+    return {class_type: entry(definition, choices) for class_type, definition in definitions.items()}
+
+
+def entry(definition: NodeDefinition, choices_of: ChoicesOf) -> dict[str, Any]:
+    """One node type as clients know it."""
+    inputs: dict[str, dict[str, Any]] = {"required": {}}
+    for socket in definition.inputs:
+        section = inputs.setdefault("required" if socket.required else "optional", {})
+        section[socket.name] = _input(socket, choices_of)
+    hidden = _hidden(definition)
+    if hidden:
+        inputs["hidden"] = hidden
+    described: dict[str, Any] = {
+        "input": inputs,
+        "input_order": {section: list(names) for section, names in inputs.items()},
+        "output": [output.type for output in definition.outputs],
+        "output_is_list": [output.is_list for output in definition.outputs],
+        "output_name": [output.name for output in definition.outputs],
+        "name": definition.class_type,
+        "display_name": definition.display_name,
+        "description": definition.description,
+        "python_module": definition.python_module,
+        "category": definition.category,
+        "output_node": definition.is_output,
+    }
+    marks: dict[str, Any] = {
+        "is_input_list": definition.input_is_list,
+        "deprecated": definition.deprecated,
+        "experimental": definition.experimental,
+        "search_aliases": list(definition.search_aliases),
+    }
+    return described | {name: mark for name, mark in marks.items() if mark}
+
+
+def _hidden(definition: NodeDefinition) -> dict[str, str]:
+    hidden: dict[str, str] = {}
+    for name, resource in definition.injected.items():
+        hidden |= _HIDDEN_OF_RESOURCE.get(resource, {})
+        if resource in _HIDDEN_WORDS:
+            hidden[name] = resource
+    return hidden
+
+
+def _input(socket: InputSocket, choices_of: ChoicesOf) -> list[Any]:
+    options: dict[str, Any] = {}
+    if socket.default is not MISSING:
+        options["default"] = float(socket.default) if socket.type == "FLOAT" else socket.default
+    if socket.widget is not None:
+        options |= _widget_options(socket.widget, whole=socket.type != "FLOAT")
+    elif socket.type in _WIDGET_TYPES:
+        options["forceInput"] = True  # without it, clients would give this type a widget
+    if socket.lazy:
+        options["lazy"] = True
+    if socket.tooltip:
+        options["tooltip"] = socket.tooltip
+    options |= socket.options
+    if socket.widget is None or socket.widget.kind != "combo":
+        return [socket.type, options]
+    choices = _choices(socket.widget, choices_of)
+    if choices and options.get("default") == choices[0]:
+        del options["default"]  # the first choice is the default already
+    return [choices, options]
+
+
+def _choices(widget: Widget, choices_of: ChoicesOf) -> list[Any]:
+    return list(choices_of(widget.choices.folder) if isinstance(widget.choices, FolderChoices) else widget.choices)
+
+
+def _widget_options(widget: Widget, *, whole: bool) -> dict[str, Any]:
+    bounds = {"min": widget.min, "max": widget.max, "step": widget.step, "round": widget.round}
+    flags = {
+        "multiline": widget.multiline,
+        "dynamicPrompts": widget.dynamic_prompts,
+        "control_after_generate": widget.control_after_generate or widget.kind == "seed",
+        "image_upload": widget.upload is not None,
+    }
+    options: dict[str, Any] = {
+        name: bound if whole else float(bound) for name, bound in bounds.items() if bound is not None
+    }
+    options |= {name: True for name, flag in flags.items() if flag}
+    if widget.kind == "slider":
+        options["display"] = "slider"
+    return options

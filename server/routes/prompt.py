@@ -1,0 +1,61 @@
+"""`/prompt`: accept a graph, and say how much is waiting."""
+
+from aiohttp import web
+
+from executor.worker import Validation, WorkerLost
+from server.errors import ApiError
+from server.jobs import DuplicateJob, NewJob, QueueFull, now_ms
+from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKER
+from server.protocol.prompts import PromptRequest, accepted, parse_prompt_request, refused
+from server.wire import json_response, read_json
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes of this module."""
+    return [web.get("/prompt", get_prompt), web.post("/prompt", post_prompt)]
+
+
+async def get_prompt(request: web.Request) -> web.Response:
+    """How many jobs are pending or running: `{"exec_info": {"queue_remaining": n}}`."""
+    remaining = await request.app[STORE].count()
+    return json_response({"exec_info": {"queue_remaining": remaining}})
+
+
+async def post_prompt(request: web.Request) -> web.Response:
+    """Queue a prompt: 200 once it is on the disk, 400 with what is wrong with it, 409 for a known `prompt_id`."""
+    body = await read_json(request, request.app[SETTINGS].max_json_size)
+    asked = parse_prompt_request(body, now_ms())
+    await request.app[CATALOGUE].definitions()  # so that a worker that cannot start is said, not waited for
+    validation = await _validated(request, asked)
+    if not validation.outputs:
+        return json_response(refused(validation), status=400)
+    try:
+        job = await request.app[STORE].add(
+            NewJob(
+                asked.prompt_id,
+                asked.prompt,
+                validation.outputs,
+                asked.extra_data,
+                asked.client_id,
+                asked.number,
+                asked.front,
+            )
+        )
+    except DuplicateJob:
+        message = f"A job with the prompt_id '{asked.prompt_id}' exists already; leave prompt_id out to get a new one."
+        raise ApiError(409, "duplicate_prompt_id", message) from None
+    except QueueFull:
+        message = f"{request.app[SETTINGS].max_queue} jobs wait already; try again when some have ended."
+        raise ApiError(429, "queue_full", message) from None
+    dispatcher = request.app[DISPATCHER]
+    dispatcher.announce()
+    dispatcher.wake()
+    return json_response(accepted(job.job_id, job.number, validation))
+
+
+async def _validated(request: web.Request, asked: PromptRequest) -> Validation:
+    worker = request.app[WORKER]
+    try:
+        return await worker.validate(asked.prompt, asked.targets)
+    except WorkerLost:
+        return await worker.validate(asked.prompt, asked.targets)  # its successor can judge as well

@@ -1,0 +1,102 @@
+"""`/system_stats`, `/features`, `/users` and `/health`: what runs here, on what."""
+
+import asyncio
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from executor.worker import Device, WorkerLost, WorkerReport
+from server.errors import ApiError
+from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKER
+from server.protocol.messages import features
+from server.settings import ServerSettings
+from server.wire import json_response, threaded
+
+PROTOCOL_VERSION: Final = "0.8.0"
+"""The version of ComfyUI whose protocol is spoken; clients compare it."""
+_REPORT_SECONDS: Final = 5.0
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes of this module."""
+    return [
+        web.get("/system_stats", get_system_stats),
+        web.get("/features", threaded(get_features)),
+        web.get("/users", threaded(get_users)),
+        web.get("/health", get_health),
+    ]
+
+
+async def get_system_stats(request: web.Request) -> web.Response:
+    """The system's and the devices' memory, and versions; `devices` is empty if the worker cannot start."""
+    report = await _report(request)
+    devices = [_device(device) for device in report.devices]
+    return json_response({"system": _system(request.app[SETTINGS], report), "devices": devices})
+
+
+def get_features(request: web.Request) -> web.Response:
+    """The feature flags that a socket is told as well."""
+    return json_response(features(request.app[SETTINGS].max_upload_size))
+
+
+def get_users(_request: web.Request) -> web.Response:
+    """There is one user, and its data lies on the server."""
+    return json_response({"storage": "server", "migrated": True})
+
+
+async def get_health(request: web.Request) -> web.Response:
+    """`{"status": "ok", "worker": "ready" | "starting" | why not, "queue_remaining": n}`."""
+    remaining = await request.app[STORE].count()
+    worker = request.app[CATALOGUE].state
+    running = request.app[DISPATCHER].running
+    return json_response({"status": "ok", "worker": worker, "running": running, "queue_remaining": remaining})
+
+
+async def _report(request: web.Request) -> WorkerReport:
+    try:
+        await request.app[CATALOGUE].definitions()
+        return await asyncio.wait_for(request.app[WORKER].report(), _REPORT_SECONDS)
+    except (ApiError, WorkerLost, TimeoutError):
+        return WorkerReport((), {})
+
+
+def _system(settings: ServerSettings, report: WorkerReport) -> dict[str, Any]:
+    total, free = _memory(report.devices)
+    return {
+        "os": sys.platform,
+        "ram_total": total,
+        "ram_free": free,
+        "comfyui_version": PROTOCOL_VERSION,
+        "heddle_version": settings.version,
+        "required_frontend_version": settings.version,
+        "python_version": f"{platform.python_version()} ({platform.python_implementation()})",
+        "pytorch_version": report.versions.get("torch", ""),
+        "package_versions": dict(report.versions),
+        "embedded_python": False,
+        "argv": list(settings.argv),
+    }
+
+
+def _memory(devices: Sequence[Device]) -> tuple[int, int]:
+    """Total and free main memory in bytes: from the system where it says so, else from the worker's CPU device."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        return os.sysconf("SC_PHYS_PAGES") * page, os.sysconf("SC_AVPHYS_PAGES") * page
+    except (AttributeError, ValueError, OSError):
+        return next(((device.memory_total, device.memory_free) for device in devices if device.type == "cpu"), (0, 0))
+
+
+def _device(device: Device) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "type": device.type,
+        "index": device.index,
+        "vram_total": device.memory_total,
+        "vram_free": device.memory_free,
+        "torch_vram_total": device.memory_total,
+        "torch_vram_free": device.memory_free,
+    }

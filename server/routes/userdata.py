@@ -1,0 +1,132 @@
+"""`/userdata`: the user's own files, above all `workflows/*.json`. Writes are whole or not at all."""
+
+import asyncio
+import errno
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from executor.folders import PathError, confined
+from server.errors import ApiError
+from server.files import existing, user_headers, write_atomic
+from server.keys import FOLDERS, SETTINGS
+from server.wire import json_response, read_body, threaded
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def routes() -> list[web.RouteDef]:
+    """The routes of this module."""
+    return [
+        web.get("/userdata", threaded(list_files)),
+        web.get("/userdata/{file}", threaded(get_file)),
+        web.post("/userdata/{file}", post_file),
+        web.delete("/userdata/{file}", threaded(delete_file)),
+        web.post("/userdata/{file}/move/{target}", threaded(move_file)),
+    ]
+
+
+def list_files(request: web.Request) -> web.Response:
+    """Files under `dir`: names, `[path, part, ...]` with `split`, objects with `full_info`; `recurse` goes deeper."""
+    wanted = request.query.get("dir", "")
+    if not wanted:
+        raise ApiError(400, "invalid_request", "Directory not provided: name one with the parameter 'dir'.")
+    folder = _inside(request, wanted)
+    if not folder.is_dir():
+        raise ApiError(404, "not_found", f"Directory not found: '{wanted[:80]}'.")
+    found = sorted(path for path in (folder.rglob("*") if _flag(request, "recurse") else folder.iterdir()))
+    files = [path for path in found if path.is_file() and not path.name.endswith(".heddle-tmp")]
+    if _flag(request, "full_info"):
+        return json_response([_info(path, folder) for path in files])
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return json_response([[name, *name.split("/")] for name in names] if _flag(request, "split") else names)
+
+
+def get_file(request: web.Request) -> web.StreamResponse:
+    """The content of a file. Only JSON is shown as what it is; everything else is a download."""
+    path = _existing(request, "file")
+    headers = user_headers(path.name, "application/json" if path.suffix == ".json" else None)
+    return web.FileResponse(path, headers=headers)
+
+
+async def post_file(request: web.Request) -> web.Response:
+    """Store the raw body; answers the path, or an object with `full_info`. `overwrite=false` refuses with 409."""
+    path = _inside(request, request.match_info["file"])
+    body = await read_body(request, request.app[SETTINGS].max_upload_size)
+    return await asyncio.to_thread(_store, request, path, body)
+
+
+def delete_file(request: web.Request) -> web.Response:
+    """Remove a file: 204, or 404 if there is none."""
+    _existing(request, "file").unlink()
+    return web.Response(status=204)
+
+
+def move_file(request: web.Request) -> web.Response:
+    """Rename a file; `overwrite=false` refuses with 409 if the new name is taken."""
+    source, target = _existing(request, "file"), _inside(request, request.match_info["target"])
+    _refuse_overwriting(request, target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+    return _stored(request, target)
+
+
+def _store(request: web.Request, path: Path, body: bytes) -> web.Response:
+    _refuse_overwriting(request, path)
+    try:
+        write_atomic(path, body)
+    except OSError as error:
+        status = 507 if error.errno in _NO_ROOM else 400
+        message = f"'{path.name}' cannot be stored in the user folder: {error.strerror}. The old file is as it was."
+        raise ApiError(status, "not_stored", message) from None
+    return _stored(request, path)
+
+
+def _refuse_overwriting(request: web.Request, path: Path) -> None:
+    if path.is_dir():
+        raise ApiError(400, "invalid_path", f"'{path.name}' is a folder.")
+    if path.exists() and request.query.get("overwrite") == "false":
+        raise ApiError(409, "file_exists", f"File already exists: '{path.name}'.")
+
+
+def _stored(request: web.Request, path: Path) -> web.Response:
+    info = _info(path, _root(request))
+    return json_response(info if _flag(request, "full_info") else info["path"])
+
+
+def _info(path: Path, root: Path) -> dict[str, Any]:
+    """Path relative to `root`; size in bytes; times in milliseconds."""
+    facts = path.stat()
+    return {
+        "path": path.relative_to(root).as_posix(),
+        "size": facts.st_size,
+        "modified": int(facts.st_mtime * 1000),
+        "created": int(facts.st_ctime * 1000),
+    }
+
+
+def _root(request: web.Request) -> Path:
+    return (request.app[FOLDERS].user / "default").resolve()
+
+
+def _inside(request: web.Request, name: str) -> Path:
+    """The path `name` in the user's folder. Raises ApiError 403 if it leads outside."""
+    try:
+        return confined(_root(request), name)
+    except PathError as error:
+        raise ApiError(403, "forbidden", str(error)) from None
+
+
+def _existing(request: web.Request, key: str) -> Path:
+    try:
+        path = existing(_root(request), request.match_info[key])
+    except PathError as error:
+        raise ApiError(403, "forbidden", str(error)) from None
+    if path is None:
+        raise ApiError(404, "not_found", f"There is no file '{request.match_info[key][:80]}'.")
+    return path
+
+
+def _flag(request: web.Request, name: str) -> bool:
+    return request.query.get(name, "").lower() in ("true", "1")

@@ -1,0 +1,94 @@
+"""From an application to a listening server, and to its orderly end. Knows sockets and signals, no route."""
+
+import asyncio
+import errno
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+
+from aiohttp import web
+
+from server.jobs import StoreError
+from server.settings import ServerSettings
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start. The text is one sentence for the user."""
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def serve(app: web.Application, settings: ServerSettings, announce: Callable[[str], None] = _say) -> None:
+    """Serve until SIGINT or SIGTERM, then stop: running work is interrupted and goes back to the queue.
+
+    `announce` gets one line with the addresses once they answer. Raises StartError if that cannot come about.
+    """
+    tls = _tls(settings)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    stop = asyncio.Event()
+    with_signals = _listen_for_signals(stop)
+    try:
+        try:
+            await runner.setup()
+        except StoreError as error:
+            raise StartError(str(error)) from error
+        for address in settings.listen:
+            await _bind(runner, address, settings.port, tls)
+        announce(f"Heddle is at {', '.join(_urls(runner, tls is not None))}")
+        await stop.wait()
+        log.info("Stopping; a running job goes back to the queue.")
+    finally:
+        await runner.cleanup()
+        for number in with_signals:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
+async def _bind(runner: web.AppRunner, address: str, port: int, tls: ssl.SSLContext | None) -> None:
+    try:
+        await web.TCPSite(runner, address, port, ssl_context=tls).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {port} on {address} is in use by another program; stop it, or choose another with --port."
+            raise StartError(message) from None
+        raise StartError(f"The server cannot listen on {address}, port {port}: {error.strerror or error}.") from None
+
+
+def _urls(runner: web.AppRunner, secure: bool) -> list[str]:
+    scheme = "https" if secure else "http"
+    hosts = ((f"[{address[0]}]" if ":" in address[0] else address[0], address[1]) for address in runner.addresses)
+    return [f"{scheme}://{host}:{port}" for host, port in hosts]
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None and settings.tls_key is None:
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise StartError("TLS needs both a certificate and its key: give --tls-certfile and --tls-keyfile.")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        message = f"The TLS certificate '{settings.tls_cert}' and key '{settings.tls_key}' cannot be used: {error}."
+        raise StartError(message) from None
+    return context
+
+
+def _listen_for_signals(stop: asyncio.Event) -> list[int]:
+    """Have SIGINT and SIGTERM set `stop`; returns the signals that the loop handles."""
+    loop = asyncio.get_running_loop()
+    handled: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+            handled.append(number)
+        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
+            if sys.platform == "win32":
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    return handled

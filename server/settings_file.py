@@ -1,0 +1,40 @@
+"""The editor's settings: one JSON object in the user's folder, merged and replaced as a whole.
+
+A file that does not parse is reported and left alone, never silently overwritten.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from server.errors import ApiError
+from server.files import write_atomic
+
+
+class SettingsFile:
+    """The settings at `path`. Methods block on the disk and may be called from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def read(self) -> dict[str, Any]:
+        """All settings; an empty object if none were saved. Raises ApiError 409 for a damaged file."""
+        try:
+            found = json.loads(self._path.read_bytes() or b"null")
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            message = f"The settings file '{self._path.name}' is damaged; repair or remove it in the user folder."
+            raise ApiError(409, "damaged_file", message)
+        return found
+
+    def merge(self, changes: Mapping[str, Any]) -> None:
+        """Set some settings and keep the others."""
+        with self._lock:
+            merged = self.read() | dict(changes)
+            write_atomic(self._path, json.dumps(merged, indent=1).encode())
