@@ -94,9 +94,7 @@ class Graph:
     def cycle_within(self, component: frozenset[NodeId]) -> tuple[NodeId, ...] | None:
         """A cycle through a strongly connected component as the path along which values would flow, from its first node
         (in the order of the graph) back to it; None for a single node that does not feed itself."""
-        first = next((node_id for node_id in self.nodes if node_id in component), None)
-        if first is None:
-            return None
+        first = min(component, key=self._position.__getitem__)
         came_from: dict[NodeId, NodeId] = {}
         waiting = [first]
         for node_id in waiting:  # breadth first, against the flow: the shortest way round
@@ -113,20 +111,29 @@ class Graph:
         kept = frozenset(node_ids)
         return Graph(node for node in self.nodes.values() if node.id in kept)
 
+    @cached_property
+    def _position(self) -> Mapping[NodeId, int]:
+        return {node_id: position for position, node_id in enumerate(self.nodes)}
+
     def _visit(self, target: NodeId, done: dict[NodeId, None]) -> None:
-        path: dict[NodeId, Iterator[Link]] = {target: self.nodes[target].links()}
-        while path:
-            node_id, links = next(reversed(path.items()))
-            for link in links:
-                if link.source in path:
-                    circle = list(path)
-                    raise CycleError([link.source, *reversed(circle[circle.index(link.source) :])])
-                if link.source not in done:
-                    path[link.source] = self.nodes[link.source].links()
-                    break
-            else:
+        path: dict[NodeId, None] = {}
+        waiting = [target]
+        while waiting:
+            node_id = waiting[-1]
+            if node_id in done:
+                waiting.pop()
+            elif node_id in path:  # all its sources are done: whatever was above it on the stack was one of them
+                waiting.pop()
                 del path[node_id]
                 done[node_id] = None
+            else:
+                path[node_id] = None
+                sources = [link.source for link in self.nodes[node_id].links() if link.source not in done]
+                for source in sources:
+                    if source in path:
+                        circle = list(path)
+                        raise CycleError([source, *reversed(circle[circle.index(source) :])])
+                waiting.extend(reversed(sources))
 
 
 def _walk(came_from: Mapping[NodeId, NodeId], start: NodeId, end: NodeId) -> Iterator[NodeId]:

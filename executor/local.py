@@ -162,7 +162,8 @@ class InProcessWorker:
             lost = _descendants(graph, failures)
             targets = [target for target in targets if target not in lost]
             graph = graph.only(graph.ancestors(targets))
-        plan, memos = make_plan(graph, targets, signatures(graph, self._definitions, prints), self._host.cache)
+        signed = signatures(graph, graph.order(targets), self._definitions, prints)
+        plan, memos = make_plan(graph, targets, signed, self._host.cache)
         return _Prepared(graph, plan, memos, failures, parsed.graph.nodes)
 
 

@@ -31,6 +31,7 @@ def make_plan(
 
     A node is asked for only if one that must run reads it. A memo therefore hides everything above it: when the
     sampler's memo is there, the loader's need not be, and is not even looked at.
+    `signatures` lists sources before their consumers; the plan keeps that order.
     The dict of memos belongs to the caller, who drops each one as soon as nobody needs it any more.
     """
     memos: dict[Signature, Memo] = {}
@@ -48,13 +49,12 @@ def make_plan(
         chosen[signature] = node_id
         waiting.extend(link.source for link in graph.nodes[node_id].links())
     running = frozenset(chosen.values())
-    order = graph.order(targets)
     return (
         Plan(
-            run=tuple(node_id for node_id in order if node_id in running),
+            run=tuple(node_id for node_id in signatures if node_id in running),
             reused=tuple(
                 node_id
-                for node_id in order
+                for node_id in signatures
                 if node_id not in running and (signatures[node_id] in chosen or cache.has(signatures[node_id]))
             ),
             targets=tuple(targets),

@@ -6,7 +6,7 @@ ever hashed. Ids, titles, injected resources and `RunInfo` are deliberately abse
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NewType
 
 from executor.graph import Graph, Link, Node, NodeId
@@ -20,66 +20,72 @@ RECIPE = "heddle node signature 1"
 
 def signatures(
     graph: Graph,
+    order: Iterable[NodeId],
     definitions: Mapping[str, NodeDefinition],
     fingerprints: Mapping[NodeId, str],
 ) -> dict[NodeId, Signature]:
-    """The signature of every node, in O(nodes + links).
+    """The signature of every node of `order` (sources first, see `Graph.order`), in that order; O(nodes + links).
 
-    `fingerprints` holds the digests of outside state, for the nodes that read any. Raises CycleError.
+    `fingerprints` holds the digests of outside state, for the nodes that read any.
     """
     made: dict[NodeId, Signature] = {}
-    for node_id in graph.order():
+    heads: dict[str, bytes] = {}
+    for node_id in order:
         node = graph.nodes[node_id]
-        digest = hashlib.sha256()
-        for piece in _pre_image(node, definitions[node.class_type].version, fingerprints.get(node_id), made):
-            digest.update(piece)
-        made[node_id] = Signature(digest.hexdigest())
+        head = heads.get(node.class_type)
+        if head is None:
+            head = encode([RECIPE, node.class_type, definitions[node.class_type].version])
+            heads[node.class_type] = head
+        pre_image = head + encode(fingerprints.get(node_id)) + _inputs(node, made)
+        made[node_id] = Signature(hashlib.sha256(pre_image).hexdigest())
     return made
 
 
-def _pre_image(node: Node, version: int, fingerprint: str | None, made: Mapping[NodeId, Signature]) -> Iterator[bytes]:
-    yield from encode([RECIPE, node.class_type, version, fingerprint, len(node.inputs)])
-    for name in sorted(node.inputs):
-        value = node.inputs[name]
+def _inputs(node: Node, made: Mapping[NodeId, Signature]) -> bytes:
+    pieces: list[bytes] = []
+    for name, value in sorted(node.inputs.items()):
+        pieces.append(encode(name))
         if isinstance(value, Link):
-            yield b"link"
-            yield from encode([name, made[value.source], value.output])
+            pieces.append(b"link %b %d;" % (made[value.source].encode(), value.output))
         else:
-            yield b"literal"
-            yield from encode([name, value])
+            pieces.append(encode(value))
+    return b"".join(pieces)
 
 
-def encode(value: Any) -> Iterator[bytes]:
+def encode(value: Any) -> bytes:
     """The canonical bytes of a JSON-like value: equal bytes if and only if the same value of the same types.
 
-    1, 1.0, True and "1" all differ; the order of an object's keys does not matter; a tuple is a list.
-    Raises TypeError for anything that JSON cannot say.
+    1, 1.0, True and "1" all differ; the order of an object's keys does not matter; a tuple is a list. No encoding is
+    the beginning of another one. Raises TypeError for anything that JSON cannot say.
     """
-    waiting = [value]
+    if not isinstance(value, list | tuple | Mapping):
+        return _scalar(value)
+    pieces: list[bytes] = []
+    waiting: list[Any] = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, list | tuple):
-            yield b"[%d:" % len(item)
+            pieces.append(b"[%d:" % len(item))
             waiting.extend(reversed(item))
         elif isinstance(item, Mapping):
-            yield b"{%d:" % len(item)
+            pieces.append(b"{%d:" % len(item))
             for key in sorted(item, reverse=True):
                 waiting.extend((item[key], key))
         else:
-            yield _scalar(item)
+            pieces.append(_scalar(item))
+    return b"".join(pieces)
 
 
 def _scalar(value: object) -> bytes:
-    match value:
-        case None:
-            return b"null;"
-        case bool():  # before int: True is an int too
-            return b"true;" if value else b"false;"
-        case int():
-            return b"i%x;" % value
-        case float():
-            return b"f" + struct.pack(">d", value)
-        case str():
-            text = value.encode("utf-8", "surrogatepass")
-            return b"s%d:" % len(text) + text
+    if isinstance(value, str):
+        text = value.encode("utf-8", "surrogatepass")
+        return b"s%d:%b" % (len(text), text)
+    if isinstance(value, bool):  # before int: True is an int too
+        return b"true;" if value else b"false;"
+    if isinstance(value, int):
+        return b"i%x;" % value
+    if isinstance(value, float):
+        return b"d" + struct.pack(">d", value)
+    if value is None:
+        return b"null;"
     raise TypeError(f"A literal of type {type(value).__name__} cannot be signed.")

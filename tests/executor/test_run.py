@@ -254,6 +254,7 @@ async def test_values_are_let_go_when_nobody_needs_them(tmp_path, bench):
     await worker.close()
 
 
+@pytest.mark.slow
 async def test_a_chain_of_20000_nodes_runs(worker, bench):
     events = await run(worker, chain(20_000))
     assert shown(events) == {"shown": [20_000]}

@@ -1,0 +1,143 @@
+"""What a worker process does inside, and the messages on its pipe.
+
+It makes the real worker, passes calls to it and events back, and ends when its parent does. Pickles cross the pipe:
+both ends are ours, and no file of a user is among them.
+"""
+
+import asyncio
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from executor.events import Event
+from executor.worker import Job, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """To the child: call a method of the worker; answered by Reply or Raised with the same number."""
+
+    number: int
+    method: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """To the child: run a job; answered by Emitted events, or by Raised without a number."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """To the child: end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """To the parent: the worker is made and answers calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """To the parent: the worker could not be made; the process ends."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """To the parent: what a call returned."""
+
+    number: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """To the parent: what a call (None: the running job) raised, in a sentence."""
+
+    number: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """To the parent: an event of the running job."""
+
+    event: Event
+
+
+def serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
+    """The life of a worker process. `factory` is a pickled (callable, arguments) that makes the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what it means
+    os.set_inheritable(connection.fileno(), False)  # a program that a node starts must not keep the pipe open
+    asyncio.run(_serve(connection, factory))
+
+
+async def _serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
+    inbox: asyncio.Queue[object] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    reader = threading.Thread(target=_read, args=(connection, loop, inbox), name="pipe reader", daemon=True)
+    reader.start()
+    try:
+        # On the main thread, although that blocks the loop: packs may only set signal handlers there. Messages wait.
+        make, arguments = pickle.loads(factory)
+        worker: Worker = make(*arguments)
+    except Exception as error:  # noqa: BLE001 - anything may go wrong while importing; all of it is the reason
+        traceback.print_exc()
+        _send(connection, LoadFailed(f"{type(error).__name__}: {error}"))
+        return
+    _send(connection, Loaded())
+    tasks: set[asyncio.Task[None]] = set()
+    while not isinstance(message := await inbox.get(), Close):
+        if isinstance(message, Start):
+            task = asyncio.create_task(_run(connection, worker, message.job))
+        else:
+            assert isinstance(message, Call)
+            task = asyncio.create_task(_answer(connection, worker, message))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await worker.close()
+
+
+async def _answer(connection: "Connection[Any, Any]", worker: Worker, call: Call) -> None:
+    try:
+        reply: Reply | Raised = Reply(call.number, await getattr(worker, call.method)(**call.arguments))
+        pickle.dumps(reply)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for an answer
+        reply = Raised(call.number, f"{type(error).__name__}: {error}")
+    _send(connection, reply)
+
+
+async def _run(connection: "Connection[Any, Any]", worker: Worker, job: Job) -> None:
+    try:
+        async for event in worker.run(job):
+            _send(connection, Emitted(event))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent waits for the end of the run
+        traceback.print_exc()
+        _send(connection, Raised(None, f"{type(error).__name__}: {error}"))
+
+
+def _send(connection: "Connection[Any, Any]", message: object) -> None:
+    try:
+        connection.send(message)
+    except OSError:
+        os._exit(0)  # the parent is gone
+
+
+def _read(connection: "Connection[Any, Any]", loop: asyncio.AbstractEventLoop, inbox: "asyncio.Queue[object]") -> None:
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            # The parent is gone. No orderly end: a node may be busy for minutes, and nobody wants its result.
+            os._exit(0)
+        loop.call_soon_threadsafe(inbox.put_nowait, message)
