@@ -7,7 +7,7 @@ shapes, so smaller networks of the same layout load too. What shapes cannot tell
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 Shapes = Mapping[str, tuple[int, ...]]
 Config = dict[str, Any]
@@ -19,6 +19,7 @@ VAE_PREFIX = "first_stage_model."
 TEXT_PREFIX = "cond_stage_model.transformer.text_model."
 
 UNET_HEADS = 8
+PREDICTION: Literal["eps"] = "eps"
 LATENT_SCALE = 0.18215
 BETA_RANGE = (0.00085, 0.012)
 """First and last beta of the 1,000 training steps, linear in their square roots."""

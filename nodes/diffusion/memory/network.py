@@ -5,7 +5,7 @@ form. `DeviceMemory` fills the form on a device and empties it again. It knows n
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,8 @@ class Network:
 
     def __init__(self, role: Role, module: nn.Module, weights: Mapping[str, Tensor]) -> None:
         self.role: Role = role
-        self.module = module
+        self.module: Any = module
+        """Any, because diffusers and transformers do not type what their networks take and return."""
         self.weights = weights
         self.device = torch.device("meta")
         self.dtype = torch.float32

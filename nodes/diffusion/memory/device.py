@@ -1,0 +1,124 @@
+"""The device a worker computes on: which networks are resident, which must leave, and in which dtype they compute.
+
+One object for each worker, handed to the nodes that ask for it. It knows no family and no node.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from nodes.diffusion.memory.network import Network, Role
+
+ACTIVATIONS = 1 << 30
+"""Bytes of an accelerator's memory that are left free for what a network computes on the way."""
+
+CPU_SHARE = 0.6
+"""Share of the machine's memory that resident networks may take when the CPU is the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """A device as people see it; memory in bytes."""
+
+    name: str
+    type: str
+    index: int | None
+    memory_total: int
+    memory_free: int
+
+
+class DeviceMemory:
+    """Keeps recently used networks resident within a budget; the least recently used leave first.
+
+    Invariant: a network inside `resident` never leaves.
+    """
+
+    def __init__(self, device: torch.device, budget: int) -> None:
+        self.device = device
+        self._budget = budget
+        self._resident: dict[Network, int] = {}  # in order of use; the value counts the contexts that hold it
+        self._lock = threading.RLock()
+
+    def dtype(self, role: Role) -> torch.dtype:
+        """What a network of this role computes in: float32 on the CPU, half elsewhere, except for the autoencoder,
+        whose decoder loses visible precision in half."""
+        return torch.float32 if self.device.type == "cpu" or role == "vae" else torch.float16
+
+    @contextlib.contextmanager
+    def resident(self, *networks: Network) -> Iterator[None]:
+        """Hold the networks on the device while the block runs; they stay there afterwards until others need room."""
+        with self._lock:
+            for network in networks:
+                self._resident[network] = self._resident.pop(network, 0) + 1
+            try:
+                for network in networks:
+                    self._admit(network)
+            except BaseException:
+                self._release(networks)
+                raise
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._release(networks)
+
+    def free(self) -> None:
+        """Drop every network that is not in use."""
+        with self._lock:
+            for network in [network for network, holders in self._resident.items() if holders == 0]:
+                self._evict(network)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def state(self) -> DeviceState:
+        """The device's name and memory now."""
+        if self.device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self.device)
+            name = torch.cuda.get_device_name(self.device)
+            return DeviceState(f"{self.device} {name}", "cuda", self.device.index, total, free)
+        memory = psutil.virtual_memory()
+        return DeviceState(str(self.device), self.device.type, self.device.index, memory.total, memory.available)
+
+    def resident_bytes(self) -> int:
+        """Memory that the resident networks' weights take."""
+        with self._lock:
+            return sum(network.bytes_as(network.dtype) for network in self._resident if network.device.type != "meta")
+
+    def _admit(self, network: Network) -> None:
+        dtype = self.dtype(network.role)
+        if (network.device, network.dtype) == (self.device, dtype):
+            return
+        need = network.bytes_as(dtype)
+        idle = [other for other, holders in self._resident.items() if holders == 0]
+        while idle and self.resident_bytes() + need > self._budget:
+            self._evict(idle.pop(0))
+        try:
+            network.load(self.device, dtype)
+        except torch.OutOfMemoryError:
+            for other in idle:
+                self._evict(other)
+            torch.cuda.empty_cache()
+            network.load(self.device, dtype)
+
+    def _evict(self, network: Network) -> None:
+        del self._resident[network]
+        network.unload()
+
+    def _release(self, networks: tuple[Network, ...]) -> None:
+        for network in networks:
+            self._resident[network] -= 1
+
+
+def choose_memory(*, cpu: bool = False) -> DeviceMemory:
+    """The accelerator that torch finds, or the CPU if there is none or `cpu` asks for it, with a fitting budget."""
+    if not cpu and torch.cuda.is_available():
+        device = torch.device("cuda", torch.cuda.current_device())
+        free, _ = torch.cuda.mem_get_info(device)
+        return DeviceMemory(device, max(free - ACTIVATIONS, free // 2))
+    if not cpu and torch.backends.mps.is_available():
+        return DeviceMemory(torch.device("mps"), psutil.virtual_memory().total // 2)
+    return DeviceMemory(torch.device("cpu"), int(psutil.virtual_memory().total * CPU_SHARE))

@@ -1,0 +1,101 @@
+"""First-order samplers, with and without fresh noise, and those that guide by CFG++."""
+# ruff: noqa: ARG001  all samplers take the same arguments, noise too if they draw none
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from nodes.diffusion.sampling.prediction import FlowSampling
+from nodes.diffusion.sampling.samplers.contract import (
+    Denoiser,
+    NoiseSource,
+    Report,
+    ancestral_step,
+    flow_ancestral_step,
+)
+
+
+def euler(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+    """Karras et al. 2022, algorithm 2 without churn and without the second-order correction."""
+    for i in range(len(sigmas) - 1):
+        denoised = model(x, sigmas[i])
+        report(i, denoised)
+        d = (x - denoised) / sigmas[i]
+        x = x + d * (sigmas[i + 1] - sigmas[i])
+    return x
+
+
+def euler_ancestral(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+    """Euler steps below the target, then fresh noise up to it (Song et al. 2020, ancestral sampling)."""
+    flow = isinstance(model.sampling, FlowSampling)
+    for i in range(len(sigmas) - 1):
+        denoised = model(x, sigmas[i])
+        report(i, denoised)
+        if sigmas[i + 1] == 0:
+            x = denoised
+            continue
+        if flow:
+            down, scale, up = flow_ancestral_step(sigmas[i], sigmas[i + 1])
+        else:
+            (down, up), scale = ancestral_step(sigmas[i], sigmas[i + 1]), 1.0
+        ratio = down / sigmas[i]
+        x = scale * (ratio * x + (1 - ratio) * denoised) + up * noise.normal()
+    return x
+
+
+def euler_cfg_pp(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+    """Chung et al. 2024, "CFG++": the guided estimate is renoised with the unconditional noise."""
+    alpha = model.sampling.alpha
+    for i in range(len(sigmas) - 1):
+        denoised, unconditional = model.pair(x, sigmas[i])
+        report(i, denoised)
+        eps = (x - alpha(sigmas[i]) * unconditional) / sigmas[i]
+        x = alpha(sigmas[i + 1]) * denoised + sigmas[i + 1] * eps
+    return x
+
+
+def euler_ancestral_cfg_pp(
+    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report
+) -> Tensor:
+    """Chung et al. 2024, "CFG++", with fresh noise; steps are taken in sigma / alpha."""
+    alpha = model.sampling.alpha
+    for i in range(len(sigmas) - 1):
+        denoised, unconditional = model.pair(x, sigmas[i])
+        report(i, denoised)
+        if sigmas[i + 1] == 0:
+            x = denoised
+            continue
+        here, there = alpha(sigmas[i]), alpha(sigmas[i + 1])
+        eps = (x - here * unconditional) / sigmas[i]
+        ratio = sigmas[i] / here if here > 0 else math.inf
+        down, up = (
+            ancestral_step(ratio, sigmas[i + 1] / there) if math.isfinite(ratio) else (0.0, sigmas[i + 1] / there)
+        )
+        x = there * denoised + there * down * eps + there * up * noise.normal()
+    return x
+
+
+def ddpm(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+    """Ho et al. 2020, "Denoising Diffusion Probabilistic Models", algorithm 2, on x / sqrt(1 + sigma^2)."""
+    for i in range(len(sigmas) - 1):
+        denoised = model(x, sigmas[i])
+        report(i, denoised)
+        abar, abar_next = 1 / (1 + sigmas[i] ** 2), 1 / (1 + sigmas[i + 1] ** 2)
+        alpha = abar / abar_next
+        eps = (x - denoised) / sigmas[i]
+        x = (x * math.sqrt(abar) - (1 - alpha) / math.sqrt(1 - abar) * eps) / math.sqrt(alpha)
+        if sigmas[i + 1] > 0:
+            x = x + math.sqrt((1 - alpha) * (1 - abar_next) / (1 - abar)) * noise.normal()
+            x = x / math.sqrt(abar_next)
+    return x
+
+
+def lcm(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+    """Luo et al. 2023, "Latent Consistency Models", algorithm 3: denoise fully, then noise to the next level."""
+    for i in range(len(sigmas) - 1):
+        x = model(x, sigmas[i])
+        report(i, x)
+        if sigmas[i + 1] > 0:
+            x = model.sampling.noised(sigmas[i + 1], noise.normal(), x)
+    return x

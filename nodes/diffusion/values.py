@@ -1,0 +1,81 @@
+"""What flows on links: models, text encoders, autoencoders, conditioning, latents. Plain frozen data; no behaviour.
+
+Tensors on links are float32 on the CPU. A picture is (N, H, W, 3) in 0 to 1, a mask (N, H, W) in 0 to 1.
+"""
+
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from nodes.diffusion.memory.network import Network
+from nodes.diffusion.sampling.prediction import ModelSampling
+
+
+@dataclass(frozen=True, slots=True)
+class ColourMap:
+    """A linear guess at decoded colours: rgb in 0 to 1 = latent cell times `weights`, plus `offset`."""
+
+    weights: Tensor
+    """(channels, 3)"""
+    offset: Tensor
+    """(3,)"""
+
+
+@dataclass(slots=True, eq=False)
+class VAE:
+    """An autoencoder between pictures and latents."""
+
+    network: Network
+    channels: int
+    """Of a latent."""
+    factor: int
+    """Pixels along the side of one latent cell."""
+    colours: ColourMap | None = None
+    """Remembered by `preview.py` once it is fitted; the only field that changes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A denoising network and how to read it."""
+
+    network: Network
+    sampling: ModelSampling
+    latent_scale: float
+    """The network sees latents multiplied by this, which gives them unit variance."""
+    vae: VAE
+    """The autoencoder of the same checkpoint; only previews use it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextEncoder:
+    """A text model with its tokenizer, stopped at a layer."""
+
+    network: Network
+    tokenizer: Tokenizer
+    layer: int = -1
+    """Counted from the end: -1 is the last hidden layer, -2 the one before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """One encoded text."""
+
+    tokens: Tensor
+    """(1, tokens, width)"""
+    pooled: Tensor
+    """(1, width)"""
+
+
+Conditioning = tuple[Condition, ...]
+"""What a picture should show; several conditions count equally. Never empty."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Latent:
+    """Encoded pictures, as the autoencoder gives them (not multiplied by the model's scale)."""
+
+    samples: Tensor
+    """(N, channels, height / factor, width / factor)"""
+    noise_mask: Tensor | None = None
+    """(N or 1, H, W) in 0 to 1, of any size: 1 where sampling may change the latent."""

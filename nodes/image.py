@@ -1,0 +1,79 @@
+"""Nodes that load, save and show pictures."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from executor.folders import Folders, PathError, Place
+from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
+from nodes.declare import Shown, node
+from nodes.diffusion.pictures import PictureError, encode_png, load_picture
+from nodes.output_files import OutputSeries, write_whole
+from nodes.types import Image, Mask
+
+SAVED_COMPRESSION = 4
+SHOWN_COMPRESSION = 1
+"""zlib levels: a preview should be there at once, a saved picture may take a little longer."""
+
+InputPicture = Annotated[str, Widget("combo", choices=FolderChoices("input"), upload="image")]
+
+
+class LoadedImage(NamedTuple):
+    """Outputs of the image loader."""
+
+    IMAGE: Image
+    MASK: Mask
+
+
+def image_digest(*, image: str, folders: Folders) -> str:
+    """SHA-256 of the file, so that an overwritten picture is loaded again."""
+    path = folders.annotated(image)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(f"'{image}' is not in the input folder.") from error
+
+
+@node("LoadImage", category="image", display_name="Load Image", fingerprint=image_digest)
+def load_image(*, image: InputPicture, folders: Injected[Folders]) -> LoadedImage:
+    """Load a picture from the input folder, and a mask that is 1 where it is transparent."""
+    try:
+        return LoadedImage(*load_picture(folders.annotated(image)))
+    except (PathError, PictureError) as error:
+        raise InputError("image", str(error)) from error
+
+
+@node("SaveImage", category="image", display_name="Save Image", is_output=True)
+def save_image(
+    *, images: Image, filename_prefix: str = "ComfyUI", folders: Injected[Folders], run: Injected[RunInfo]
+) -> Shown:
+    """Save pictures to the output folder as PNG files that carry the workflow.
+
+    The prefix may name a subfolder, and may hold %width%, %height%, %batch_num%, %year%, %month%, %day%, %hour%,
+    %minute% and %second%.
+    """
+    return _save(images, ("output", filename_prefix), folders, run, SAVED_COMPRESSION)
+
+
+@node("PreviewImage", category="image", display_name="Preview Image", is_output=True)
+def preview_image(*, images: Image, folders: Injected[Folders], run: Injected[RunInfo]) -> Shown:
+    """Show pictures without saving them to the output folder."""
+    # A name of its own for each call, so that a browser never shows an older preview that it still has.
+    return _save(images, ("temp", f"preview_{secrets.token_hex(4)}"), folders, run, SHOWN_COMPRESSION)
+
+
+def _save(images: Image, target: tuple[Place, str], folders: Folders, run: RunInfo, compression: int) -> Shown:
+    place, prefix = target
+    texts: Mapping[str, Any] = {"prompt": run.prompt, **run.extra_pnginfo}
+    try:
+        series = OutputSeries(folders, place, prefix, width=images.shape[2], height=images.shape[1])
+        shown = []
+        for index, picture in enumerate(images):
+            path, entry = series.next(".png", batch_num=index)
+            write_whole(path, encode_png(picture, texts, compression))
+            shown.append(entry)
+    except PathError as error:
+        raise InputError("filename_prefix", str(error)) from error
+    return Shown({"images": shown})

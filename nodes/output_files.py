@@ -1,0 +1,66 @@
+"""Names and writes output files: numbered series inside a picture folder, each file whole or not there at all."""
+
+import os
+import re
+import time
+from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
+
+from executor.folders import Folders, PathError, Place
+
+
+class OutputSeries:
+    """`<prefix>_00001_.png`, `<prefix>_00002_.png`, ...: continues after the highest number that is there.
+
+    `prefix` may name a subfolder and hold %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second% and
+    %batch_num%. Raises PathError if it leads outside the folder.
+    """
+
+    def __init__(self, folders: Folders, place: Place, prefix: str, *, width: int = 0, height: int = 0) -> None:
+        self._place = place
+        whole = PurePosixPath(_filled(prefix, width, height).replace("\\", "/"))
+        if not whole.name or prefix.endswith(("/", "\\")):
+            raise PathError(f"The prefix '{prefix}' names no file. Add a name after the last slash.")
+        self._name = whole.name
+        self._subfolder = "" if str(whole.parent) == "." else whole.parent.as_posix()
+        self._root = folders.place(place).resolve()
+        # Confined by Folders; the name stands for all that follow in the series.
+        self._folder = folders.resolve(place, whole.as_posix()).parent
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._number = self._highest()
+
+    def next(self, suffix: str, *, batch_num: int = 0) -> tuple[Path, dict[str, str]]:
+        """The next path of the series, and the entry by which clients ask for it."""
+        self._number += 1
+        name = f"{self._name.replace('%batch_num%', str(batch_num))}_{self._number:05}_{suffix}"
+        subfolder = self._folder.relative_to(self._root).as_posix()
+        entry = {"filename": name, "subfolder": "" if subfolder == "." else subfolder, "type": self._place}
+        return self._folder / name, entry
+
+    def _highest(self) -> int:
+        stem = re.escape(self._name).replace("%batch_num%", r"\d+")
+        pattern = re.compile(rf"{stem}_(\d+)_?(\..*)?", re.IGNORECASE)
+        numbers = (int(match[1]) for name in os.listdir(self._folder) if (match := pattern.fullmatch(name)))
+        return max(numbers, default=0)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that nobody ever sees part of it. Raises PathError if the folder cannot be written to."""
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".partial", delete=False) as file:
+            file.write(content)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise PathError(f"'{path.name}' cannot be written: {error.strerror or error}.") from error
+
+
+def _filled(prefix: str, width: int, height: int) -> str:
+    now = time.localtime()
+    values = {
+        "width": width, "height": height,
+        "year": now.tm_year, "month": f"{now.tm_mon:02}", "day": f"{now.tm_mday:02}",
+        "hour": f"{now.tm_hour:02}", "minute": f"{now.tm_min:02}", "second": f"{now.tm_sec:02}",
+    }  # fmt: skip
+    for name, value in values.items():
+        prefix = prefix.replace(f"%{name}%", str(value))
+    return prefix

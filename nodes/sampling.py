@@ -1,0 +1,99 @@
+"""Nodes that denoise: the plain and the advanced sampler."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from executor.progress import Preview, Progress
+from executor.schema import Injected, Widget
+from nodes.declare import node
+from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.preview import fit_colours, preview_jpeg
+from nodes.diffusion.sampling.sample import Settings, sample, sigmas_for
+from nodes.diffusion.values import Latent as LatentValue
+from nodes.diffusion.values import Model as ModelValue
+from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+
+StepIndex = Annotated[int, Widget("number", min=0, max=10_000)]
+
+
+@node("KSampler", category="sampling", lane="device")
+def k_sampler(
+    *,
+    model: Model,
+    seed: Seed = 0,
+    steps: Steps = 20,
+    cfg: Cfg = 8.0,
+    sampler_name: SamplerName,
+    scheduler: SchedulerName,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    denoise: Annotated[float, Widget("number", min=0.0, max=1.0, step=0.01)] = 1.0,
+    memory: Injected[DeviceMemory],
+    progress: Injected[Progress],
+) -> Latent:
+    """Denoise a latent, steered towards `positive` and away from `negative`."""
+    sigmas = sigmas_for(model, sampler_name, scheduler, steps, denoise)
+    settings = Settings(sampler_name, sigmas, cfg, seed)
+    return _sample(model, latent_image, (positive, negative), settings, memory, progress)
+
+
+@node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)", lane="device")
+def k_sampler_advanced(
+    *,
+    model: Model,
+    add_noise: Literal["enable", "disable"],
+    noise_seed: Seed = 0,
+    steps: Steps = 20,
+    cfg: Cfg = 8.0,
+    sampler_name: SamplerName,
+    scheduler: SchedulerName,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    start_at_step: StepIndex = 0,
+    end_at_step: StepIndex = 10000,
+    return_with_leftover_noise: Literal["disable", "enable"],
+    memory: Injected[DeviceMemory],
+    progress: Injected[Progress],
+) -> Latent:
+    """Denoise a latent through a part of the schedule, so that several samplers may share one."""
+    sigmas = sigmas_for(model, sampler_name, scheduler, steps)
+    if end_at_step < len(sigmas) - 1:
+        sigmas = sigmas[: end_at_step + 1]
+        if return_with_leftover_noise == "disable":
+            sigmas = torch.cat([sigmas[:-1], sigmas.new_zeros(1)])
+    settings = Settings(sampler_name, sigmas[start_at_step:], cfg, noise_seed, add_noise=add_noise == "enable")
+    return _sample(model, latent_image, (positive, negative), settings, memory, progress)
+
+
+def _sample(
+    model: ModelValue,
+    latent: LatentValue,
+    conditionings: tuple[Conditioning, Conditioning],
+    settings: Settings,
+    memory: DeviceMemory,
+    progress: Progress,
+) -> LatentValue:
+    total = max(1, len(settings.sigmas) - 1)
+
+    def report(step: int, denoised: Tensor) -> None:
+        progress.step(step + 1, total, _previewer(model, denoised, memory))
+
+    progress.check()
+    with memory.resident(model.network):
+        return sample(model, latent, *conditionings, settings, report)
+
+
+def _previewer(model: ModelValue, denoised: Tensor, memory: DeviceMemory) -> Callable[[], Preview]:
+    def look() -> Preview:
+        vae = model.vae
+        if vae.colours is None:
+            with memory.resident(vae.network):
+                vae.colours = fit_colours(vae, model.latent_scale)
+        return Preview(preview_jpeg(vae.colours, denoised / model.latent_scale, vae.factor), "image/jpeg")
+
+    return look
