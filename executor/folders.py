@@ -68,11 +68,18 @@ class Folders:
 
 def confined(root: Path, name: str) -> Path:
     """`root/name` after resolving links and dots; PathError if that leaves `root`, or if `name` cannot be a path."""
-    if not name or "\0" in name or len(name) > 1024:
+    try:
+        parts = name.encode().split(b"/")
+    except UnicodeEncodeError:
+        raise PathError("A file name with broken characters was given.") from None
+    if not name or "\0" in name or len(name) > 1024 or max(map(len, parts)) > 255:
         raise PathError("An empty, overlong or binary file name was given.")
-    if PurePosixPath(name).is_absolute() or "\\" in name or ":" in PurePosixPath(name).parts[0]:
+    if PurePosixPath(name).is_absolute() or "\\" in name or b":" in parts[0]:
         raise PathError(f"'{name}' is not a relative path with forward slashes.")
-    path = (root / name).resolve()
+    try:
+        path = (root / name).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise PathError(f"'{name}' cannot be followed: {error}.") from None
     if not path.is_relative_to(root.resolve()):
         raise PathError(f"'{name}' leads outside its folder.")
     return path

@@ -15,7 +15,7 @@ from server.catalogue import Catalogue
 from server.clients import Clients
 from server.dispatch import Dispatcher
 from server.files import sweep
-from server.jobs import JobStore
+from server.jobs import JobStore, StoreError
 from server.middleware import chain, header_signal
 from server.origin import OriginPolicy
 from server.routes import (
@@ -70,7 +70,12 @@ def all_routes() -> list[web.RouteDef]:
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Open the store, then let jobs run; at the end everything stops in the opposite order."""
-    exhausted = await app[keys.STORE].open()
+    try:
+        exhausted = await app[keys.STORE].open()
+    except StoreError:
+        await app[keys.WORKER].close()
+        await app[keys.STORE].close()
+        raise
     app[keys.CATALOGUE].start()
     await app[keys.DISPATCHER].start(exhausted)
     sweeping = asyncio.create_task(asyncio.to_thread(_sweep, app[keys.FOLDERS]))

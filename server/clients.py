@@ -83,7 +83,7 @@ class Client:
             self._bytes -= older.size if older else 0
         self._waiting[key] = packed
         self._bytes += packed.size
-        if self._bytes > MAX_WAITING_BYTES:
+        if self._bytes > MAX_WAITING_BYTES and len(self._waiting) > 1:
             log.warning("A WebSocket client does not read its messages and was disconnected.")
             self._waiting.clear()
             self._bytes = 0

@@ -171,6 +171,7 @@ class Dispatcher:
                     last = frames  # and read on: the worker tidies up after its last event
                     continue
                 self._clients.send(run.job.client_id, frames)
+                await asyncio.sleep(0)  # a burst of events must leave the sockets and requests their turns
                 if run.must_ask():
                     await self._ask(run)  # the wish came before the worker had begun
         finally:

@@ -8,6 +8,7 @@ import filecmp
 import os
 import secrets
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
@@ -71,7 +72,7 @@ def upload_name(name: object) -> str:
     """A plain file name, as an upload brings it. Raises PathError for anything that is more, or less, than that."""
     if not isinstance(name, str) or not name.strip(". ") or len(name.encode(errors="replace")) > 200:
         raise PathError("The upload needs a file name of 1 to 200 bytes.")
-    if any(character in '/\\:*?"<>|' or not character.isprintable() for character in name):
+    if any(character in '/\\:*?"<>|' or unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise PathError(f"'{name[:80]!r}' is not a plain file name.")
     return name
 

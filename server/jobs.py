@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from server.job_table import JobTable, Row
+from server.lock import Held, ProcessLock
 from server.wire import encode
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class JobStore:
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="jobs-read")
         self._writer: JobTable | None = None
         self._reader: JobTable | None = None
+        self._lock: ProcessLock | None = None
 
     @property
     def remaining(self) -> int:
@@ -120,10 +122,15 @@ class JobStore:
 
     async def close(self) -> None:
         """Wait for what is being written, then close the file."""
-        for pool, table in ((self._reading, self._reader), (self._writing, self._writer)):
+        tables = ((self._reading, self._reader), (self._writing, self._writer))
+        self._reader = self._writer = None
+        for pool, table in tables:
             if table is not None:
                 await asyncio.get_running_loop().run_in_executor(pool, table.close)
             pool.shutdown()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     async def add(self, new: NewJob) -> JobRecord:
         """Accept a job. Raises DuplicateJob, QueueFull or StoreError; then nothing was accepted."""
@@ -217,7 +224,11 @@ class JobStore:
             raise StoreError(f"The job store '{self.path}' cannot be used: {error}.") from error
 
     def _opened(self) -> JobTable:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = self._lock or ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
+        except Held as held:
+            message = f"The job store '{self.path}' is in use by another Heddle (process {held}); stop that one first."
+            raise StoreError(message) from None
         try:
             return JobTable(self.path, create=True)
         except ValueError as error:

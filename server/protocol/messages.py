@@ -201,11 +201,12 @@ class Narrator:
         job_id = self._job.job_id
         changed = {"value": value, "max": total, "state": state, "prompt_id": job_id, **_meta(node_id, progress=True)}
         self._states[node_id] = changed
-        nodes = dict(self._states)
+        nodes, replaces = dict(self._states), "progress_state"
         if len(self._job.prompt) > _FULL_MAP:
+            replaces = f"progress_state {node_id}"  # it no longer tells what an earlier one told of other nodes
             nodes = {name: node for name, node in nodes.items() if node["state"] == "running" or name == node_id}
             self._states = {name: node for name, node in nodes.items() if node["state"] == "running"}
-        return Message("progress_state", {"prompt_id": job_id, "nodes": nodes}, replaces="progress_state")
+        return Message("progress_state", {"prompt_id": job_id, "nodes": nodes}, replaces)
 
     def _class_of(self, node_id: str | None) -> str:
         node = self._job.prompt.get(node_id or "")

@@ -14,6 +14,24 @@ from server.wire import threaded
 _HASHED: Final = re.compile(r"assets/.*-[\w-]{8}\.\w+")
 """Vite puts a hash of the content into these names, so they never change."""
 
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+}
+"""Not the system's table: some systems call .js plain text, and `nosniff` would then stop the editor."""
+
 _NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Heddle</title></head><body>
 <h1>Heddle is running</h1>
@@ -52,5 +70,8 @@ def get_asset(request: web.Request) -> web.StreamResponse:
         path = None
     if path is None:
         raise ApiError(404, "not_found", f"There is nothing at '{request.path[:200]}'.")
-    lasting = _HASHED.fullmatch(name) is not None
-    return web.FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"} if lasting else None)
+    kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
+    headers = {"Content-Type": kind}
+    if _HASHED.fullmatch(name):
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return web.FileResponse(path, headers=headers)

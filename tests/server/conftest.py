@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-
 from executor.folders import Folders
 from server.app import make_app
 from server.settings import ServerSettings

@@ -116,7 +116,7 @@ class FakeWorker:
                     yield RunInterrupted(node_id, tuple(executed))
                     return
                 executed.append(node_id)
-                ui = _ui(node_id, node["class_type"], node.get("inputs", {}))
+                ui = _ui(node["class_type"], node.get("inputs", {}))
                 self._memos[repr(node)] = ui
                 yield NodeExecuted(node_id, ui, seconds=0.01)
             yield RunFinished(True, tuple(executed), 0.1)
@@ -166,7 +166,7 @@ def _wanted(job: Job, node_id: str, node: Mapping[str, Any]) -> bool:
     return not is_output or job.targets is None or node_id in job.targets
 
 
-def _ui(node_id: str, class_type: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def _ui(class_type: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     if class_type == "Save":
         return {"images": [{"filename": f"{inputs.get('name', 'x')}.png", "subfolder": "", "type": "output"}]}
     if class_type == "Odd":

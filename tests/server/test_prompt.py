@@ -7,6 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.errors import ApiError
+from server.protocol.prompts import PromptRequest, parse_prompt_request
+from server.wire import parse_json
 from tests.server.conftest import Server
 from tests.server.fake_worker import FakeWorker
 
@@ -223,15 +226,14 @@ ENVELOPES = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=ANY_JSON | ENVELOPES)
 def test_no_envelope_is_the_servers_fault(body):
-    from server.errors import ApiError
-    from server.protocol.prompts import parse_prompt_request
-    from server.wire import parse_json
-
+    outcome: PromptRequest | ApiError
     try:
-        asked = parse_prompt_request(parse_json(json.dumps(body).encode()), now=1)
+        outcome = parse_prompt_request(parse_json(json.dumps(body).encode()), now=1)
     except ApiError as refusal:
-        assert refusal.status == 400
-        assert refusal.message
+        outcome = refusal
+    if isinstance(outcome, ApiError):
+        assert outcome.status == 400
+        assert outcome.message
     else:
-        assert isinstance(asked.prompt, dict)
-        assert asked.prompt_id
+        assert isinstance(outcome.prompt, dict)
+        assert outcome.prompt_id
