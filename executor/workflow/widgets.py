@@ -11,13 +11,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from executor.object_info import input_from_info
-from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition
+from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition, Widget
 from executor.workflow.document import WorkflowNode
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 
-Take = Callable[[InputSocket | None], Any]
-"""Gives the next saved value for a widget (None: for an entry that is the editor's own), or MISSING."""
+CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
+"""What the entry after a seed may say; older files have true or false."""
+
+Take = Callable[["Entry"], Any]
+"""Gives the saved value for an entry, or MISSING."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place in a node's list of values: a widget's, or one that the editor keeps for itself."""
+
+    socket: InputSocket
+    sent: bool = True
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value can be meant for this place; nothing at all always can."""
+        if value is MISSING or value is None:
+            return True
+        return fits(self.socket, value) or (not self.sent and isinstance(value, bool))
+
+    def is_choice(self, value: Any) -> bool:
+        """False for a value that its combo does not offer; a weak sign, since files come and go."""
+        choices = self.socket.widget.choices if self.socket.widget else ()
+        return isinstance(choices, FolderChoices) or not choices or value is MISSING or value in choices
+
+
+Found = Sequence[tuple[Entry, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +57,17 @@ def read_values(node: WorkflowNode, definition: NodeDefinition) -> Values:
     """The values of the node's widgets; a widget without a saved value has its default."""
     named = node.named or (node.values if isinstance(node.values, Mapping) else None)
     if named is not None:
-        found = [(socket, named.get(socket.name, MISSING)) for socket in _named_sockets(definition, named)]
-        return _settle(node, found)
+        return _settle(node, _read(definition, lambda entry: named.get(entry.socket.name, MISSING)))
     assert not isinstance(node.values, Mapping)
     saved = list(node.values)
-    with_dummies = _dummies(definition) > 0 and _count(definition) + _dummies(definition) == len(saved)
-    found = _read(definition, saved, with_dummies)
+    with_dummies = 0 < _dummies(definition) == len(saved) - _count(definition)
+    found, _ = _read_list(definition, saved, with_dummies=with_dummies)
     if _misfits(found):
-        found = next((other for other in _repairs(definition, saved) if not _misfits(other)), found)
+        repairs = [_read_list(definition, other) for other in _repairs(saved)]
+        # Of all readings in which every type fits, the one with the fewest unknown choices and values left over.
+        fitting = [(_strangers(other), surplus, i) for i, (other, surplus) in enumerate(repairs) if not _misfits(other)]
+        if fitting:
+            found = repairs[min(fitting)[2]][0]
     return _settle(node, found)
 
 
@@ -76,12 +104,15 @@ def fits(socket: InputSocket, value: Any) -> bool:
     return True
 
 
-def _settle(node: WorkflowNode, found: Sequence[tuple[InputSocket, Any]]) -> Values:
+def _settle(node: WorkflowNode, found: Found) -> Values:
     values: dict[str, Any] = {}
     warnings: list[str] = []
-    for socket, saved in found:
+    for entry, saved in found:
+        socket = entry.socket
+        if not entry.sent:
+            continue
         value = default_of(socket) if saved is MISSING or saved is None else saved
-        if value is not MISSING and not fits(socket, value):
+        if not entry.fits(value):
             replacement = default_of(socket)
             with_default = "left out" if replacement is MISSING else f"replaced by {replacement!r}"
             warnings.append(
@@ -94,58 +125,52 @@ def _settle(node: WorkflowNode, found: Sequence[tuple[InputSocket, Any]]) -> Val
     return Values(values, tuple(warnings))
 
 
-def _misfits(found: Sequence[tuple[InputSocket, Any]]) -> bool:
-    return any(value is not MISSING and value is not None and not fits(socket, value) for socket, value in found)
+def _misfits(found: Found) -> bool:
+    return any(not entry.fits(value) for entry, value in found)
 
 
-def _repairs(definition: NodeDefinition, saved: Sequence[Any]) -> Iterator[list[tuple[InputSocket, Any]]]:
-    """The list read as if one widget's value were missing from it, or one too many were in it; each place tried."""
+def _strangers(found: Found) -> int:
+    return sum(1 for entry, value in found if not entry.is_choice(value))
+
+
+def _repairs(saved: Sequence[Any]) -> Iterator[list[Any]]:
+    """The list as it would be if one value were missing from it, or one too many were in it; each place tried."""
     for place in range(len(saved)):
-        yield _read(definition, [*saved[:place], MISSING, *saved[place:]], with_dummies=False)
-        yield _read(definition, [*saved[:place], *saved[place + 1 :]], with_dummies=False)
+        yield [*saved[:place], MISSING, *saved[place:]]
+        yield [*saved[:place], *saved[place + 1 :]]
 
 
-def _read(definition: NodeDefinition, saved: Sequence[Any], with_dummies: bool) -> list[tuple[InputSocket, Any]]:
-    found: list[tuple[InputSocket, Any]] = []
+def _read_list(definition: NodeDefinition, saved: Sequence[Any], *, with_dummies: bool = False) -> tuple[Found, int]:
+    """The values by position, and how many were left over."""
     remaining = iter(saved)
+    found = _read(definition, lambda entry: next(remaining, MISSING), with_dummies=with_dummies)  # noqa: ARG005 - a `Take`
+    return found, sum(1 for _ in remaining)
 
-    def take(socket: InputSocket | None) -> Any:
-        value = next(remaining, MISSING)
-        if socket is not None:
-            found.append((socket, value))
+
+def _read(definition: NodeDefinition, take: Take, *, with_dummies: bool = False) -> Found:
+    """Ask `take` for every entry of a node's list of values, in order."""
+    found: list[tuple[Entry, Any]] = []
+
+    def ask(socket: InputSocket, *, sent: bool = True) -> Any:
+        entry = Entry(socket, sent)
+        value = take(entry)
+        found.append((entry, value))
         return value
 
-    _unfold(definition.inputs, take, with_dummies)
-    return found
-
-
-def _named_sockets(definition: NodeDefinition, named: Mapping[str, Any]) -> list[InputSocket]:
-    found: list[InputSocket] = []
-
-    def take(socket: InputSocket | None) -> Any:
-        if socket is None:
-            return MISSING
-        found.append(socket)
-        return named.get(socket.name, MISSING)
-
-    _unfold(definition.inputs, take, with_dummies=False)
-    return found
-
-
-def _unfold(sockets: Sequence[InputSocket], take: Take, with_dummies: bool) -> None:
-    """Ask `take` for every entry of a node's list of values, in order."""
-    for socket in sockets:
+    waiting = list(reversed(definition.inputs))
+    while waiting:
+        socket = waiting.pop()
         if socket.type == DYNAMIC_COMBO:
-            key = take(_key_socket(socket))
-            _unfold(_option_sockets(socket, key), take, with_dummies)
+            waiting.extend(reversed(_option_sockets(socket, ask(_key_socket(socket)))))
         elif socket.widget is not None:
-            take(socket)
+            ask(socket)
             if socket.widget.control_after_generate or socket.widget.kind == "seed":
-                take(None)
+                ask(InputSocket("control_after_generate", "COMBO", Widget("combo", choices=CONTROLS)), sent=False)
                 if socket.type == "COMBO":
-                    take(None)
+                    ask(InputSocket("control_filter_list", "STRING", Widget("text")), sent=False)
         elif with_dummies and socket.options.get("forceInput"):
-            take(None)
+            ask(InputSocket(socket.name, "*"), sent=False)
+    return found
 
 
 def _options_of(socket: InputSocket) -> list[Mapping[str, Any]]:
@@ -171,16 +196,8 @@ def _option_sockets(socket: InputSocket, key: Any) -> list[InputSocket]:
 
 
 def _count(definition: NodeDefinition) -> int:
-    count = 0
-
-    def take(socket: InputSocket | None) -> Any:  # noqa: ARG001 - a `Take`
-        nonlocal count
-        count += 1
-        return MISSING
-
-    _unfold(definition.inputs, take, with_dummies=False)
-    uploads = (socket for socket in definition.inputs if socket.widget and socket.widget.upload)
-    return count + sum(1 for _ in uploads)
+    uploads = sum(1 for socket in definition.inputs if socket.widget and socket.widget.upload)
+    return len(_read(definition, lambda entry: MISSING)) + uploads  # noqa: ARG005 - a `Take`
 
 
 def _dummies(definition: NodeDefinition) -> int:
