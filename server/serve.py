@@ -81,14 +81,13 @@ def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
 
 
 def _listen_for_signals(stop: asyncio.Event) -> list[int]:
-    """Have SIGINT and SIGTERM set `stop`; returns the signals that the loop handles."""
+    """Have SIGINT and SIGTERM set `stop`; returns the signals that the loop handles. For the main thread only."""
     loop = asyncio.get_running_loop()
-    handled: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-            handled.append(number)
-        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
-            if sys.platform == "win32":
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    return handled
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32":  # its loop has no signal handlers
+        for number in numbers:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        return []
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    return list(numbers)

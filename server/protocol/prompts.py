@@ -15,9 +15,6 @@ from server.errors import ApiError
 
 _PROMPT_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _SECRETS: Final = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
-_PROMPT_WIDE: Final = frozenset({"invalid_prompt", "missing_node_type", "dependency_cycle"})
-"""Error types that clients look for at the top even where they concern a node."""
-_SHOWN: Final = 20
 MAX_CLIENT_ID: Final = 256
 
 
@@ -87,29 +84,17 @@ def number_on_wire(number: float) -> int | float:
 
 
 def _top_error(errors: Sequence[PromptError]) -> dict[str, Any]:
-    general = [error for error in errors if error.node_id is None]
-    wide = general or [error for error in errors if error.type in _PROMPT_WIDE]
-    if wide:
-        first = wide[0]
-        details = "\n".join(filter(None, (error.details for error in wide[:_SHOWN])))
-        return {
-            "type": first.type,
-            "message": first.message,
-            "details": details,
-            "extra_info": dict(first.extra_info),
-        }
-    if not errors:
-        return {"type": "prompt_no_outputs", "message": "Prompt has no outputs", "details": "", "extra_info": {}}
-    lines = [
-        f"Node {error.node_id} ({error.class_type}): {error.message}: {error.details}" for error in errors[:_SHOWN]
-    ]
-    if len(errors) > _SHOWN:
-        lines.append(f"... and {len(errors) - _SHOWN} more")
+    """The verdict on the prompt as a whole, or the first on a node if a worker gave none."""
+    verdicts = sorted(errors, key=lambda error: error.node_id is not None)
+    return _error(verdicts[0] if verdicts else PromptError("prompt_no_outputs", "Prompt has no outputs", ""))
+
+
+def _error(error: PromptError) -> dict[str, Any]:
     return {
-        "type": "prompt_outputs_failed_validation",
-        "message": "Prompt outputs failed validation",
-        "details": "\n".join(lines),
-        "extra_info": {},
+        "type": error.type,
+        "message": error.message,
+        "details": error.details,
+        "extra_info": dict(error.extra_info),
     }
 
 
@@ -121,15 +106,8 @@ def _node_errors(errors: Sequence[PromptError]) -> dict[str, Any]:
         entry = by_node.setdefault(
             error.node_id, {"errors": [], "dependent_outputs": [], "class_type": error.class_type}
         )
-        entry["errors"].append(
-            {
-                "type": error.type,
-                "message": error.message,
-                "details": error.details,
-                "extra_info": dict(error.extra_info),
-            }
-        )
-        entry["dependent_outputs"] += [out for out in error.dependent_outputs if out not in entry["dependent_outputs"]]
+        entry["errors"].append(_error(error))
+        entry["dependent_outputs"] = list(dict.fromkeys((*entry["dependent_outputs"], *error.dependent_outputs)))
     return by_node
 
 

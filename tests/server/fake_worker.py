@@ -85,11 +85,14 @@ class FakeWorker:
                 errors.append(_error("value_not_in_list", "Value not in list", node_id, known.class_type))
             elif known.is_output and (targets is None or node_id in targets):
                 outputs.append(node_id)
-        if any(error.type == "missing_node_type" for error in errors):
-            outputs = []
-        if not outputs and not errors:
-            errors.append(PromptError("prompt_no_outputs", "Prompt has no outputs", ""))
-        return Validation(tuple(outputs), tuple(errors))
+        unknown = [error for error in errors if error.type == "missing_node_type"]
+        if unknown:
+            outputs, verdict = [], PromptError("missing_node_type", unknown[0].message, "all of them")
+        elif errors:
+            verdict = PromptError("prompt_outputs_failed_validation", "Prompt outputs failed validation", "why")
+        else:
+            verdict = PromptError("prompt_no_outputs", "Prompt has no outputs", "")
+        return Validation(tuple(outputs), tuple(errors) if outputs else (*errors, verdict))
 
     async def run(self, job: Job) -> AsyncIterator[Event]:
         assert self._running is None, "one job at a time"

@@ -115,7 +115,8 @@ async def test_the_good_outputs_run_and_the_answer_names_the_bad(server: Server)
 async def test_a_prompt_with_only_bad_outputs_lists_them(server: Server):
     status, answer = await server.post("/prompt", {"prompt": {"2": {"class_type": "Save", "inputs": {"bad": 1}}}})
     assert (status, answer["error"]["type"]) == (400, "prompt_outputs_failed_validation")
-    assert "Node 2 (Save): Value not in list" in answer["error"]["details"]
+    assert answer["error"]["details"] == "why"
+    assert list(answer["node_errors"]) == ["2"]
 
 
 async def test_any_content_type_is_read_when_a_program_sends_it(server: Server):
