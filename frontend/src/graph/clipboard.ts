@@ -2,11 +2,13 @@
 import { type GraphNode, type NodeId, type Point, type WorkflowDocument, linksOf, nodeId } from "./document.ts";
 import { type LinkEnds, nextNodeId } from "./commands.ts";
 import type { Definitions } from "./definitions.ts";
-import type { Json } from "./json.ts";
+import { isObject, type Json } from "./json.ts";
 import { readWorkflow } from "./read_workflow.ts";
 import { writeWorkflow } from "./write_workflow.ts";
 
-/** The marked part of the document as a workflow of its own; links from outside are left out. */
+const MARK = "heddle_selection";
+
+/** The chosen part of the document as a workflow of its own; links from outside are left out. */
 export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, definitions: Definitions): string {
   const part: WorkflowDocument = {
     ...document,
@@ -16,7 +18,12 @@ export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, 
     ),
     groups: [],
   };
-  return JSON.stringify(writeWorkflow(part, definitions));
+  return JSON.stringify({ ...writeWorkflow(part, definitions), [MARK]: true });
+}
+
+/** Whether this is a copied part, to be added, rather than a workflow, to be opened. */
+export function isCopiedNodes(raw: Json): boolean {
+  return isObject(raw) && raw[MARK] === true;
 }
 
 export interface Pasted {

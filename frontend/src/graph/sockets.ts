@@ -67,7 +67,12 @@ export function socketsOf(
       required: false,
       widget: input.widget,
     }));
-  const all = [...sockets, ...extras];
+  for (const extra of extras) names.add(extra.name);
+  // A link into an input that nobody lists any more is still a link: it shows, and can be taken away.
+  const orphans = [...linked]
+    .filter((name) => !names.has(name))
+    .map((name): InputSocket => ({ name, type: "*", label: name, required: false, widget: null }));
+  const all = [...sockets, ...extras, ...orphans];
   return { inputs: [...all.filter((input) => !input.widget), ...all.filter((input) => input.widget)], outputs };
 }
 

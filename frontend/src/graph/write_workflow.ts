@@ -17,6 +17,7 @@ import {
 import { isArray, isObject, type Json, type JsonObject, sameJson } from "./json.ts";
 import { type Definitions } from "./definitions.ts";
 import { definitionOf, linkedInputs, type Sockets, socketsOf } from "./sockets.ts";
+import { newUuid } from "./uuid.ts";
 import { widgetsOf } from "./widgets.ts";
 
 const EMPTY_SET: ReadonlySet<string> = new Set();
@@ -51,7 +52,7 @@ export function writeWorkflow(document: WorkflowDocument, definitions: Definitio
 }
 
 function newRoot(): JsonObject {
-  return { id: crypto.randomUUID(), revision: 0, config: {}, extra: {}, version: 0.4 };
+  return { id: newUuid(), revision: 0, config: {}, extra: {}, version: 0.4 };
 }
 
 /** The highest id ever given; files never take one back. */

@@ -1,0 +1,57 @@
+/** Copy, cut and paste through the system's clipboard, which carries nodes as text. */
+import type { App } from "../app.ts";
+import { addNodes, removeNodes } from "../graph/commands.ts";
+import { copyNodes, isCopiedNodes, pasteNodes } from "../graph/clipboard.ts";
+import { type Json, parseJson } from "../graph/json.ts";
+import type { Point } from "../graph/document.ts";
+import { isField } from "./keyboard.ts";
+
+const OFFSET = 40;
+
+/** Listens for the clipboard and for dropped files; the answer stops it. */
+export function listenToClipboard(app: App, pointerAt: () => Point): () => void {
+  const copy = (event: ClipboardEvent): void => {
+    const { editor } = app;
+    if (isField(event.target) || editor.selection.size === 0 || !window.getSelection()?.isCollapsed) return;
+    event.clipboardData?.setData("text/plain", copyNodes(editor.document, editor.selection, editor.definitions));
+    event.preventDefault();
+    if (event.type === "cut") {
+      editor.do(removeNodes(editor.document, editor.selection));
+      editor.select([]);
+    }
+  };
+  const paste = (event: ClipboardEvent): void => {
+    if (isField(event.target)) return;
+    const files = [...(event.clipboardData?.files ?? [])];
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    event.preventDefault();
+    if (files.length > 0) void app.files.openFiles(files);
+    else if (text.trim() !== "") pasteText(app, text, pointerAt());
+  };
+  window.addEventListener("copy", copy);
+  window.addEventListener("cut", copy);
+  window.addEventListener("paste", paste);
+  return () => {
+    window.removeEventListener("copy", copy);
+    window.removeEventListener("cut", copy);
+    window.removeEventListener("paste", paste);
+  };
+}
+
+function pasteText(app: App, text: string, at: Point): void {
+  const { editor } = app;
+  let raw: Json = null;
+  try {
+    raw = parseJson(text);
+  } catch {
+    // Not a copied selection; opening it says what is wrong with it.
+  }
+  if (!isCopiedNodes(raw)) {
+    void app.files.openPasted(text);
+    return;
+  }
+  const taken = Object.values(editor.document.nodes).some((node) => node.pos[0] === at[0] && node.pos[1] === at[1]);
+  const { nodes, links } = pasteNodes(editor.document, raw, taken ? [at[0] + OFFSET, at[1] + OFFSET] : at);
+  editor.do({ ...addNodes(nodes, links), label: "paste" });
+  editor.select(nodes.map((node) => node.id));
+}

@@ -1,0 +1,105 @@
+/** Changing the document: history, selection, modes, layout. */
+import type { App } from "../app.ts";
+import { arrange } from "../graph/arrange.ts";
+import { moveNodes, removeNodes, setCollapsed, setModes } from "../graph/commands.ts";
+import { BYPASSED, type Mode, MUTED, nodesOf, type NodeId, type Point } from "../graph/document.ts";
+import type { Action } from "./action.ts";
+
+const hasSelection = ({ editor }: App): boolean => editor.selection.size > 0;
+
+/** Sets the mode on all selected nodes, or takes it off when all have it. */
+function toggleMode({ editor }: App, mode: Mode, label: string): void {
+  const all = [...editor.selection].every((id) => editor.node(id)?.mode === mode);
+  editor.do(setModes(editor.selection, all ? 0 : mode, label));
+}
+
+function arrangeAll({ editor, view }: App): void {
+  const { boxes } = view.scene;
+  const positions = arrange(editor.document, (id) => {
+    const box = boxes.get(id);
+    return box ? [box.width, box.height] : [200, 100];
+  });
+  editor.do(moveNodes(positions, "arrange"));
+  view.fit();
+}
+
+function nudge(app: App, dx: number, dy: number): void {
+  const positions = new Map<NodeId, Point>();
+  for (const id of app.editor.selection) {
+    const node = app.editor.node(id);
+    if (node && !node.pinned) positions.set(id, [node.pos[0] + dx, node.pos[1] + dy]);
+  }
+  if (positions.size > 0) app.editor.do({ ...moveNodes(positions), gesture: "nudge" });
+  else app.view.panBy(-dx * 4, -dy * 4);
+}
+
+const nudges = (
+  [
+    ["ArrowLeft", -10, 0],
+    ["ArrowRight", 10, 0],
+    ["ArrowUp", 0, -10],
+    ["ArrowDown", 0, 10],
+  ] as const
+).map(([key, dx, dy]): Action => ({
+  id: `nudge-${key}`,
+  title: `Move selection (${key.slice(5).toLowerCase()})`,
+  shortcuts: [key],
+  run: (app) => nudge(app, dx, dy),
+}));
+
+export const EDIT_ACTIONS: readonly Action[] = [
+  {
+    id: "undo",
+    title: "Undo",
+    shortcuts: ["Ctrl+Z"],
+    isEnabled: ({ editor }) => editor.documents.getState().history.past.length > 0,
+    run: ({ editor }) => editor.undo(),
+  },
+  {
+    id: "redo",
+    title: "Redo",
+    shortcuts: ["Ctrl+Shift+Z", "Ctrl+Y"],
+    isEnabled: ({ editor }) => editor.documents.getState().history.future.length > 0,
+    run: ({ editor }) => editor.redo(),
+  },
+  { id: "select-all", title: "Select all", shortcuts: ["Ctrl+A"], run: ({ editor }) => editor.select(nodesOf(editor.document).map((node) => node.id)) },
+  {
+    id: "copy",
+    title: "Copy",
+    shortcuts: [],
+    isEnabled: hasSelection,
+    // Fires the copy event, which clipboard_events.ts answers.
+    run: () => void document.execCommand("copy"),
+  },
+  {
+    id: "delete",
+    title: "Delete",
+    shortcuts: ["Delete", "Backspace"],
+    isEnabled: hasSelection,
+    run: ({ editor }) => {
+      editor.do(removeNodes(editor.document, editor.selection));
+      editor.select([]);
+    },
+  },
+  { id: "mute", title: "Mute", shortcuts: ["Ctrl+M"], isEnabled: hasSelection, run: (app) => toggleMode(app, MUTED, "mute") },
+  { id: "bypass", title: "Bypass", shortcuts: ["Ctrl+B"], isEnabled: hasSelection, run: (app) => toggleMode(app, BYPASSED, "bypass") },
+  {
+    id: "collapse",
+    title: "Collapse",
+    shortcuts: ["Alt+C"],
+    isEnabled: hasSelection,
+    run: ({ editor }) => {
+      const all = [...editor.selection].every((id) => editor.node(id)?.collapsed);
+      editor.do(setCollapsed(editor.selection, !all));
+    },
+  },
+  {
+    id: "rename",
+    title: "Rename",
+    shortcuts: ["F2"],
+    isEnabled: ({ editor }) => editor.selection.size === 1,
+    run: ({ editor }) => editor.ui.setState({ renaming: [...editor.selection][0] ?? null }),
+  },
+  { id: "arrange", title: "Arrange all", shortcuts: ["Ctrl+Shift+F"], run: arrangeAll },
+  ...nudges,
+];

@@ -1,0 +1,43 @@
+/** Looking: fit, zoom, panels, adding by search. */
+import type { App } from "../app.ts";
+import { toScreen } from "../canvas/viewport.ts";
+import type { Action } from "./action.ts";
+
+function addNode({ editor, view }: App): void {
+  const at = view.middle;
+  editor.openSearch(at, toScreen(view.viewport, at));
+}
+
+export const VIEW_ACTIONS: readonly Action[] = [
+  { id: "add-node", title: "Add node…", shortcuts: ["Shift+A"], run: addNode },
+  {
+    id: "fit",
+    title: "Fit selection or all",
+    shortcuts: ["."],
+    run: ({ editor, view }) => view.fit(editor.selection.size > 0 ? editor.selection : undefined),
+  },
+  { id: "fit-all", title: "Fit all", shortcuts: ["Shift+."], run: ({ view }) => view.fit() },
+  { id: "zoom-in", title: "Zoom in", shortcuts: ["Alt+="], run: ({ view }) => view.zoomBy(1.2) },
+  { id: "zoom-out", title: "Zoom out", shortcuts: ["Alt+-"], run: ({ view }) => view.zoomBy(1 / 1.2) },
+  {
+    id: "toggle-outline",
+    title: "Show or hide the outline",
+    shortcuts: ["N"],
+    run: ({ editor }) => editor.ui.setState(({ isOutlineOpen }) => ({ isOutlineOpen: !isOutlineOpen })),
+  },
+  {
+    id: "toggle-problems",
+    title: "Show or hide the problems",
+    shortcuts: ["Alt+P"],
+    run: ({ editor }) => editor.ui.setState(({ isProblemsOpen }) => ({ isProblemsOpen: !isProblemsOpen })),
+  },
+  {
+    id: "toggle-theme",
+    title: "Dark or light theme",
+    shortcuts: ["Alt+T"],
+    run: ({ editor }) => {
+      const isDark = getComputedStyle(document.documentElement).getPropertyValue("--is-dark").trim() === "1";
+      editor.ui.setState({ theme: isDark ? "light" : "dark" });
+    },
+  },
+];

@@ -1,0 +1,41 @@
+/** The parts of the running editor, joined in main.tsx and handed to components and actions. */
+import { createContext, useContext } from "react";
+import { useStore } from "zustand";
+import type { Gestures } from "./canvas/gestures.ts";
+import type { CanvasView } from "./canvas/view.ts";
+import type { ServerApi } from "./protocol/api.ts";
+import type { DocumentState, Editor } from "./store/editor.ts";
+import type { Files } from "./store/files.ts";
+import type { RunState } from "./store/run_state.ts";
+import type { Runner } from "./store/runner.ts";
+import type { UiState } from "./store/ui_state.ts";
+
+export interface App {
+  readonly editor: Editor;
+  readonly api: ServerApi;
+  readonly runner: Runner;
+  readonly files: Files;
+  readonly view: CanvasView;
+  /** Set by the canvas when it is on the page. */
+  gestures: Gestures | null;
+}
+
+export const AppContext = createContext<App | null>(null);
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (!app) throw new Error("This component stands outside the editor.");
+  return app;
+}
+
+export function useDocument<T>(select: (state: DocumentState) => T): T {
+  return useStore(useApp().editor.documents, select);
+}
+
+export function useRun<T>(select: (state: RunState) => T): T {
+  return useStore(useApp().editor.runs, select);
+}
+
+export function useUi<T>(select: (state: UiState) => T): T {
+  return useStore(useApp().editor.ui, select);
+}

@@ -1,0 +1,162 @@
+/** Puts the canvas, the node layer and the overlay on the page and feeds pointer events to the gestures. */
+import { type DragEvent, useEffect, useRef } from "react";
+import { useApp, useUi } from "../app.ts";
+import { listenToClipboard } from "../actions/clipboard_events.ts";
+import type { Point } from "../graph/document.ts";
+import { Gestures, type Overlay } from "./gestures.ts";
+import { NodeLayer } from "./NodeLayer.tsx";
+import { typeColour } from "./palette.ts";
+import { bend } from "./scene.ts";
+import { toWorld } from "./viewport.ts";
+import { scrollsItself, wheelFactor } from "./wheel.ts";
+
+const INTERACTIVE = "[data-widget], .node-error, .picture a, .title-field";
+
+export function CanvasHost() {
+  const app = useApp();
+  const host = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const layer = useRef<HTMLDivElement>(null);
+  const link = useRef<SVGPathElement>(null);
+  const marquee = useRef<HTMLDivElement>(null);
+  const reason = useRef<HTMLDivElement>(null);
+  const pointerAt = useRef<Point>([0, 0]);
+  const isLinking = useUi((state) => state.linking !== null);
+  const theme = useUi((state) => state.theme);
+
+  useEffect(() => {
+    if (!host.current || !canvas.current || !layer.current) return undefined;
+    const element = host.current;
+    const { editor, view } = app;
+    const detach = view.attach({ host: element, canvas: canvas.current, layer: layer.current });
+    const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason }));
+    app.gestures = gestures;
+    const at = (event: MouseEvent): Point => {
+      const { left, top } = element.getBoundingClientRect();
+      return [event.clientX - left, event.clientY - top];
+    };
+    const down = (event: PointerEvent): void => {
+      editor.ui.setState({ menu: null });
+      const target = event.target instanceof Element ? event.target : null;
+      const interactive = target?.closest(INTERACTIVE);
+      if (interactive && event.button !== 1) {
+        const id = interactive.closest<HTMLElement>("[data-node]")?.dataset["node"];
+        const node = Object.values(editor.document.nodes).find((candidate) => candidate.id === id);
+        if (node && !editor.selection.has(node.id)) editor.select([node.id]);
+        return;
+      }
+      event.preventDefault();
+      element.focus({ preventScroll: true });
+      element.setPointerCapture(event.pointerId);
+      gestures.pointer("down", event, at(event));
+    };
+    const move = (event: PointerEvent): void => {
+      pointerAt.current = toWorld(view.viewport, at(event));
+      if (gestures.isBusy) gestures.pointer("move", event, at(event));
+    };
+    const up = (event: PointerEvent): void => gestures.pointer("up", event, at(event));
+    const cancel = (event: PointerEvent): void => gestures.pointer("cancel", event, at(event));
+    const wheel = (event: WheelEvent): void => {
+      if (!event.ctrlKey && !event.metaKey && scrollsItself(event)) return;
+      event.preventDefault();
+      const [x, y] = at(event);
+      if (event.shiftKey && !event.ctrlKey) view.panBy(-(event.deltaX || event.deltaY), 0);
+      else view.zoomAt(x, y, wheelFactor(event));
+    };
+    const menu = (event: MouseEvent): void => {
+      if (event.target instanceof Element && event.target.closest("input, textarea, .picture")) return;
+      event.preventDefault();
+      const hit = view.hit(at(event));
+      if (hit.kind === "node" && !editor.selection.has(hit.id)) editor.select([hit.id]);
+      if (hit.kind === "void") editor.select([]);
+      editor.ui.setState({ menu: { screen: [event.clientX, event.clientY], world: toWorld(view.viewport, at(event)) } });
+    };
+    const listeners: [string, (event: never) => void][] = [
+      ["pointerdown", down],
+      ["pointermove", move],
+      ["pointerup", up],
+      ["pointercancel", cancel],
+      ["contextmenu", menu],
+    ];
+    for (const [name, listener] of listeners) element.addEventListener(name, listener as EventListener);
+    element.addEventListener("wheel", wheel, { passive: false });
+    const stopClipboard = listenToClipboard(app, () => pointerAt.current);
+    const stopSearch = editor.ui.subscribe((state, before) => {
+      if (before.search && !state.search) gestures.endLink();
+    });
+    return () => {
+      for (const [name, listener] of listeners) element.removeEventListener(name, listener as EventListener);
+      element.removeEventListener("wheel", wheel);
+      stopClipboard();
+      stopSearch();
+      detach();
+      app.gestures = null;
+    };
+  }, [app]);
+
+  useEffect(() => app.view.retheme(), [app, theme]);
+
+  const over = (event: DragEvent): void => {
+    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+  };
+  const drop = (event: DragEvent): void => {
+    if (event.defaultPrevented || event.dataTransfer.files.length === 0) return;
+    event.preventDefault();
+    void app.files.openFiles([...event.dataTransfer.files]);
+  };
+  return (
+    <div
+      ref={host}
+      className={isLinking ? "canvas linking" : "canvas"}
+      role="application"
+      aria-label="Workflow canvas"
+      // The canvas takes the keyboard: shortcuts and arrows act on the selection.
+      tabIndex={0}
+      onDragOver={over}
+      onDrop={drop}
+    >
+      <canvas ref={canvas} aria-hidden="true" />
+      <div ref={layer} className="node-layer">
+        <NodeLayer />
+      </div>
+      <svg className="overlay" aria-hidden="true">
+        <path ref={link} className="dragged-link" />
+      </svg>
+      <div ref={marquee} className="marquee" hidden />
+      <div ref={reason} className="reason" role="status" hidden />
+    </div>
+  );
+}
+
+interface OverlayElements {
+  readonly link: { readonly current: SVGPathElement | null };
+  readonly marquee: { readonly current: HTMLDivElement | null };
+  readonly reason: { readonly current: HTMLDivElement | null };
+}
+
+function overlayOf({ link, marquee, reason }: OverlayElements): Overlay {
+  return {
+    showLink: (from, to, type) => {
+      const reach = bend(from, to);
+      const path = `M${from.join()} C${from[0] + reach},${from[1]} ${to[0] - reach},${to[1]} ${to.join()}`;
+      link.current?.setAttribute("d", path);
+      link.current?.style.setProperty("stroke", typeColour(type, true));
+    },
+    hideLink: () => link.current?.setAttribute("d", ""),
+    showReason: (text, [x, y]) => {
+      if (!reason.current) return;
+      reason.current.hidden = text === null;
+      reason.current.textContent = text;
+      reason.current.style.transform = `translate(${x + 16}px, ${y + 16}px)`;
+    },
+    showMarquee: (rect) => {
+      const element = marquee.current;
+      if (!element) return;
+      element.hidden = rect === null;
+      if (!rect) return;
+      element.style.transform = `translate(${rect.x}px, ${rect.y}px)`;
+      element.style.width = `${rect.width}px`;
+      element.style.height = `${rect.height}px`;
+    },
+  };
+}

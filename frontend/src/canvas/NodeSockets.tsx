@@ -1,0 +1,101 @@
+/** A node's sockets: a dot in its type's colour and a label. While a link is dragged, those that it fits light up. */
+import type { CSSProperties } from "react";
+import { useApp, useUi } from "../app.ts";
+import type { GraphNode } from "../graph/document.ts";
+import { typesFit } from "../graph/types.ts";
+import type { Linking } from "../store/ui_state.ts";
+import type { NodeBox, PlacedSocket } from "./geometry.ts";
+import { typeColour } from "./palette.ts";
+
+interface Props {
+  readonly node: GraphNode;
+  readonly box: NodeBox;
+  /** Names of linked inputs, joined, so that React sees when they change. */
+  readonly linked: string;
+}
+
+type Fit = "fits" | "unfit" | undefined;
+
+export function NodeSockets({ node, box, linked }: Props) {
+  const { view } = useApp();
+  const linking = useUi((state) => state.linking);
+  const names = new Set(linked.split("\u0000"));
+  const outputs = new Set(view.scene.links.filter((link) => link.source === node.id).map((link) => link.output));
+  return (
+    <>
+      {box.inputs.map((placed) => {
+        const fit = fitOf(linking, node, "input", placed.socket.type);
+        return (
+          <Socket
+            key={placed.socket.name}
+            placed={placed}
+            side="input"
+            fit={fit}
+            isLinked={names.has(placed.socket.name)}
+            isWidget={placed.socket.widget !== null}
+            isRequired={placed.socket.required}
+            hasLabel={!box.isCollapsed && box.title > 0 && placed.socket.widget === null}
+          />
+        );
+      })}
+      {box.outputs.map((placed) => (
+        <Socket
+          key={placed.index}
+          placed={placed}
+          side="output"
+          fit={fitOf(linking, node, "output", placed.socket.type)}
+          isLinked={outputs.has(placed.index)}
+          isWidget={false}
+          isRequired
+          hasLabel={!box.isCollapsed && box.title > 0}
+        />
+      ))}
+    </>
+  );
+}
+
+function fitOf(linking: Linking | null, node: GraphNode, side: "input" | "output", type: string): Fit {
+  if (!linking) return undefined;
+  if (linking.from.node === node.id || linking.from.side === side) return "unfit";
+  const fits = side === "input" ? typesFit(linking.type, type) : typesFit(type, linking.type);
+  return fits ? "fits" : "unfit";
+}
+
+interface SocketProps {
+  readonly placed: PlacedSocket<{ readonly type: string; readonly label: string; readonly name: string }>;
+  readonly side: "input" | "output";
+  readonly fit: Fit;
+  readonly isLinked: boolean;
+  readonly isWidget: boolean;
+  readonly isRequired: boolean;
+  readonly hasLabel: boolean;
+}
+
+function Socket({ placed, side, fit, isLinked, isWidget, isRequired, hasLabel }: SocketProps) {
+  const { socket, x, y } = placed;
+  const style: CSSProperties & Record<"--dark" | "--light", string> = {
+    left: x,
+    top: y,
+    "--dark": typeColour(socket.type, true),
+    "--light": typeColour(socket.type, false),
+  };
+  const names = [
+    "socket",
+    side,
+    isLinked ? "linked" : "free",
+    isWidget ? "of-widget" : "",
+    isRequired ? "" : "optional",
+    fit ?? "",
+  ];
+  return (
+    <span
+      className={names.filter(Boolean).join(" ")}
+      style={style}
+      data-socket={`${side}:${placed.index}`}
+      title={`${socket.label || socket.name}: ${socket.type}`}
+    >
+      <i className="socket-dot" />
+      {hasLabel && <span className="socket-label">{socket.label}</span>}
+    </span>
+  );
+}

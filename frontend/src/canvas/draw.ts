@@ -1,0 +1,152 @@
+/** What the one 2D canvas shows: grid, groups, links, and nodes that are too far or too new for a DOM body. */
+import type { Group, GraphNode, LinkId, NodeId, Point } from "../graph/document.ts";
+import type { NodeRun } from "../store/run_state.ts";
+import type { NodeBox } from "./geometry.ts";
+import { type Palette, typeColour } from "./palette.ts";
+import { bend, curveOf, type Scene } from "./scene.ts";
+import { overlaps, type Rect, type Viewport } from "./viewport.ts";
+
+type Pen = CanvasRenderingContext2D;
+
+export function drawGrid(pen: Pen, viewport: Viewport, width: number, height: number, palette: Palette): void {
+  pen.fillStyle = palette.background;
+  pen.fillRect(0, 0, width, height);
+  let gap = 24;
+  while (gap * viewport.scale < 16) gap *= 4;
+  const step = gap * viewport.scale;
+  const dot = Math.min(1.6, Math.max(0.9, viewport.scale * 1.2));
+  pen.fillStyle = palette.dot;
+  pen.beginPath();
+  for (let x = viewport.x % step; x < width; x += step) {
+    for (let y = viewport.y % step; y < height; y += step) pen.rect(x - dot / 2, y - dot / 2, dot, dot);
+  }
+  pen.fill();
+}
+
+export function drawGroups(pen: Pen, groups: readonly Group[], palette: Palette): void {
+  for (const { bounding, title, color, saved } of groups) {
+    const [x, y, width, height] = bounding;
+    const colour = color ?? palette.group;
+    pen.globalAlpha = palette.isDark ? 0.16 : 0.12;
+    pen.fillStyle = colour;
+    pen.beginPath();
+    pen.roundRect(x, y, width, height, 10);
+    pen.fill();
+    pen.globalAlpha = 0.55;
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.5;
+    pen.stroke();
+    pen.globalAlpha = 0.9;
+    const size = Math.min(48, Math.max(12, Number(saved?.["font_size"] ?? 24) * 0.8));
+    pen.font = `600 ${size}px system-ui, sans-serif`;
+    pen.textBaseline = "top";
+    pen.fillStyle = palette.text;
+    pen.globalAlpha = 0.7;
+    pen.fillText(title, x + 10, y + 8, Math.max(20, width - 20));
+    pen.globalAlpha = 1;
+  }
+}
+
+export interface LinkLooks {
+  readonly hidden: LinkId | null;
+  readonly selection: ReadonlySet<NodeId>;
+  readonly visible: Rect;
+  readonly scale: number;
+}
+
+/** Links of one colour are one path. Those of selected nodes stand out. */
+export function drawLinks(pen: Pen, scene: Scene, palette: Palette, looks: LinkLooks): void {
+  const batches = new Map<string, Path2D>();
+  const strong = new Map<string, Path2D>();
+  for (const link of scene.links) {
+    if (link.id === looks.hidden) continue;
+    const curve = curveOf(scene, link);
+    if (!curve || !overlaps(boundsOf(curve.from, curve.to), looks.visible)) continue;
+    const colour = typeColour(link.type, palette.isDark);
+    const isStrong = looks.selection.has(link.source) || looks.selection.has(link.target);
+    const target = isStrong ? strong : batches;
+    const path = target.get(colour) ?? new Path2D();
+    target.set(colour, path);
+    traceLink(path, curve.from, curve.to);
+  }
+  const thin = Math.max(2, 1.2 / looks.scale);
+  for (const [colour, path] of batches) strokeLink(pen, path, colour, palette, thin, looks.selection.size > 0 ? 0.6 : 0.9);
+  for (const [colour, path] of strong) strokeLink(pen, path, colour, palette, thin * 1.4, 1);
+}
+
+function strokeLink(pen: Pen, path: Path2D, colour: string, palette: Palette, width: number, alpha: number): void {
+  pen.globalAlpha = 0.5;
+  pen.strokeStyle = palette.background;
+  pen.lineWidth = width + 2;
+  pen.stroke(path);
+  pen.globalAlpha = alpha;
+  pen.strokeStyle = colour;
+  pen.lineWidth = width;
+  pen.stroke(path);
+  pen.globalAlpha = 1;
+}
+
+export function traceLink(path: Path2D, from: Point, to: Point): void {
+  const reach = bend(from, to);
+  path.moveTo(from[0], from[1]);
+  path.bezierCurveTo(from[0] + reach, from[1], to[0] - reach, to[1], to[0], to[1]);
+}
+
+function boundsOf(from: Point, to: Point): Rect {
+  const x = Math.min(from[0], to[0]) - 170;
+  const y = Math.min(from[1], to[1]) - 4;
+  return { x, y, width: Math.abs(from[0] - to[0]) + 340, height: Math.abs(from[1] - to[1]) + 8 };
+}
+
+export interface NodeLooks {
+  readonly title: string;
+  readonly isSelected: boolean;
+  readonly run: NodeRun | undefined;
+  readonly scale: number;
+}
+
+/** A node without a DOM body: a box, its title, its sockets, its state. */
+export function drawNode(pen: Pen, box: NodeBox, node: GraphNode, palette: Palette, looks: NodeLooks): void {
+  const { x, y, width, height } = box.rect;
+  pen.globalAlpha = node.mode === 2 || node.mode === 4 ? 0.45 : 1;
+  pen.fillStyle = palette.node;
+  pen.beginPath();
+  pen.roundRect(x, y, width, height, 8);
+  pen.fill();
+  if (box.title > 0) {
+    pen.fillStyle = palette.title;
+    pen.beginPath();
+    pen.roundRect(x, y, width, box.title, box.isCollapsed ? 8 : [8, 8, 0, 0]);
+    pen.fill();
+  }
+  drawOutline(pen, box, palette, looks);
+  for (const { socket, x: dx, y: dy } of [...box.inputs, ...box.outputs]) {
+    if ("widget" in socket && socket.widget !== null) continue;
+    pen.fillStyle = typeColour(socket.type, palette.isDark);
+    pen.fillRect(x + dx - 4, y + box.title + dy - 4, 8, 8);
+  }
+  if (looks.scale > 0.12 && box.title > 0) {
+    const size = Math.min(32, Math.max(13, 9 / looks.scale));
+    pen.font = `600 ${size}px system-ui, sans-serif`;
+    pen.textBaseline = "middle";
+    pen.fillStyle = palette.text;
+    pen.save();
+    pen.beginPath();
+    pen.rect(x, y, width - 6, height);
+    pen.clip();
+    pen.fillText(looks.title, x + 10, y + Math.max(box.title / 2, size * 0.7));
+    pen.restore();
+  }
+  pen.globalAlpha = 1;
+}
+
+function drawOutline(pen: Pen, { rect }: NodeBox, palette: Palette, { isSelected, run, scale }: NodeLooks): void {
+  const state = run?.state;
+  const colour = state === "error" ? palette.error : state === "running" ? palette.running : isSelected ? palette.accent : palette.border;
+  const isMarked = colour !== palette.border;
+  pen.strokeStyle = colour;
+  pen.lineWidth = isMarked ? Math.max(2, 2 / scale) : 1;
+  pen.beginPath();
+  pen.roundRect(rect.x, rect.y, rect.width, rect.height, 8);
+  pen.stroke();
+}

@@ -1,0 +1,167 @@
+/**
+ * Where everything in a node stands. The one source for the DOM bodies, the canvas and hit-testing, so nothing has to
+ * be measured. Sizes are those of ComfyUI's files: a node's position is its body's corner, the title bar is above it.
+ */
+import { type GraphNode, type NodeId, type Point } from "../graph/document.ts";
+import type { NodeDefinition } from "../graph/definitions.ts";
+import type { InputSocket, OutputSocket, Sockets } from "../graph/sockets.ts";
+import { type WidgetEntry, type Widgets } from "../graph/widgets.ts";
+import { REROUTE } from "../graph/virtual.ts";
+import type { Rect } from "./viewport.ts";
+
+export const TITLE = 30;
+export const SOCKET_ROW = 20;
+export const WIDGET_ROW = 24;
+export const PADDING = 6;
+const TEXT_MIN = 64;
+const PICTURE_MIN = 180;
+const SHOWN_TEXT_MIN = 60;
+const MIN_WIDTH = 150;
+
+export interface PlacedSocket<S> {
+  readonly socket: S;
+  readonly index: number;
+  /** From the node's position. */
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface PlacedWidget {
+  readonly entry: WidgetEntry;
+  /** The control of a seed stands in the seed's own row. */
+  readonly control: WidgetEntry | null;
+  readonly y: number;
+  readonly height: number;
+}
+
+export interface NodeBox {
+  readonly id: NodeId;
+  /** The whole node in the world, title bar included. */
+  readonly rect: Rect;
+  readonly width: number;
+  /** Of the body, below the title bar. */
+  readonly height: number;
+  readonly title: number;
+  readonly isCollapsed: boolean;
+  readonly inputs: readonly PlacedSocket<InputSocket>[];
+  readonly outputs: readonly PlacedSocket<OutputSocket>[];
+  readonly widgets: readonly PlacedWidget[];
+  readonly text: { readonly y: number; readonly height: number } | null;
+  readonly picture: { readonly y: number; readonly height: number } | null;
+}
+
+/** What a node shows besides its sockets and widgets. */
+export interface Shown {
+  readonly hasPicture: boolean;
+  readonly hasText: boolean;
+}
+
+export const NOTHING_SHOWN: Shown = { hasPicture: false, hasText: false };
+
+export function isMultiline(entry: WidgetEntry): boolean {
+  return entry.input.widget === "text" && entry.input.options["multiline"] === true;
+}
+
+/** Whether the node asks for room for a picture before it has one: a chosen input file. */
+function showsUpload(widgets: Widgets): boolean {
+  return widgets.entries.some((entry) => entry.role === "upload" && (widgets.values[entry.input.name] ?? "") !== "");
+}
+
+export function placeNode(node: GraphNode, sockets: Sockets, widgets: Widgets, shown: Shown): NodeBox {
+  if (node.type === REROUTE) return placeReroute(node, sockets);
+  if (node.collapsed) return placeCollapsed(node, sockets);
+  const width = Math.max(MIN_WIDTH, node.size[0]);
+  const plain = sockets.inputs.filter((input) => input.widget === null);
+  let y = PADDING + SOCKET_ROW * Math.max(plain.length, sockets.outputs.length);
+  const rows = widgets.entries.filter((entry) => entry.role === "value" || entry.role === "upload");
+  const hasPicture = shown.hasPicture || showsUpload(widgets);
+  const texts = rows.filter(isMultiline).length;
+  const rest = (rows.length - texts) * WIDGET_ROW + (rows.length > 0 ? PADDING : 0);
+  const least = y + rest + texts * TEXT_MIN + (shown.hasText ? SHOWN_TEXT_MIN : 0) + (hasPicture ? PICTURE_MIN : 0) + PADDING;
+  const height = Math.max(node.size[1], least);
+  const spare = height - least;
+  const textHeight = TEXT_MIN + (texts > 0 ? spare / texts : 0);
+  const placed: PlacedWidget[] = rows.map((entry) => {
+    const rowHeight = isMultiline(entry) ? textHeight : WIDGET_ROW;
+    const control = widgets.entries.find((other) => other.role === "control" && other.input === entry.input) ?? null;
+    const row = { entry, control: entry.role === "value" ? control : null, y, height: rowHeight };
+    y += rowHeight;
+    return row;
+  });
+  const free = height - y - PADDING;
+  const textRoom = shown.hasText ? (hasPicture ? SHOWN_TEXT_MIN : free) : 0;
+  return {
+    id: node.id,
+    rect: { x: node.pos[0], y: node.pos[1] - TITLE, width, height: height + TITLE },
+    width,
+    height,
+    title: TITLE,
+    isCollapsed: false,
+    inputs: placeInputs(sockets, placed),
+    outputs: sockets.outputs.map((socket, index) => ({ socket, index, x: width, y: rowCentre(index) })),
+    widgets: placed,
+    text: shown.hasText ? { y, height: textRoom } : null,
+    picture: hasPicture ? { y: y + textRoom, height: free - textRoom } : null,
+  };
+}
+
+function rowCentre(index: number): number {
+  return PADDING + SOCKET_ROW * (index + 0.5) - 2;
+}
+
+function placeInputs(sockets: Sockets, widgets: readonly PlacedWidget[]): PlacedSocket<InputSocket>[] {
+  let row = 0;
+  return sockets.inputs.map((socket, index) => {
+    if (socket.widget === null) {
+      row += 1;
+      return { socket, index, x: 0, y: rowCentre(row - 1) };
+    }
+    const widget = widgets.find((placed) => placed.entry.key === socket.widget);
+    return { socket, index, x: 0, y: widget ? widget.y + Math.min(widget.height, WIDGET_ROW) / 2 : PADDING };
+  });
+}
+
+function placeCollapsed(node: GraphNode, sockets: Sockets): NodeBox {
+  const width = Math.min(Math.max(120, (node.title ?? node.type).length * 8 + 56), Math.max(120, node.size[0]));
+  return {
+    id: node.id,
+    rect: { x: node.pos[0], y: node.pos[1] - TITLE, width, height: TITLE },
+    width,
+    height: 0,
+    title: TITLE,
+    isCollapsed: true,
+    inputs: sockets.inputs.map((socket, index) => ({ socket, index, x: 0, y: -TITLE / 2 })),
+    outputs: sockets.outputs.map((socket, index) => ({ socket, index, x: width, y: -TITLE / 2 })),
+    widgets: [],
+    text: null,
+    picture: null,
+  };
+}
+
+function placeReroute(node: GraphNode, sockets: Sockets): NodeBox {
+  const [width, height] = [Math.max(48, Math.min(75, node.size[0])), 26];
+  return {
+    id: node.id,
+    rect: { x: node.pos[0], y: node.pos[1], width, height },
+    width,
+    height,
+    title: 0,
+    isCollapsed: false,
+    inputs: sockets.inputs.slice(0, 1).map((socket, index) => ({ socket, index, x: 0, y: height / 2 })),
+    outputs: sockets.outputs.slice(0, 1).map((socket, index) => ({ socket, index, x: width, y: height / 2 })),
+    widgets: [],
+    text: null,
+    picture: null,
+  };
+}
+
+/** The size of a node that is added by hand: wide enough for its widgets, high enough for its text. */
+export function defaultSize(definition: NodeDefinition | undefined): Point {
+  if (!definition) return [240, 60];
+  const widgets = definition.inputs.filter((input) => input.widget !== null);
+  const texts = widgets.filter((input) => input.widget === "text" && input.options["multiline"] === true);
+  if (texts.length > 0) return [340, 60 + texts.length * 110 + widgets.length * WIDGET_ROW];
+  if (/^(Save|Preview)Image$/.test(definition.classType)) return [300, 300];
+  if (widgets.length > 0) return [280, 0];
+  return [200, 0];
+}

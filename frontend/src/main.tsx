@@ -1,0 +1,47 @@
+/** The composition root: makes the editor's parts, joins them, and shows them. */
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { listenToKeys } from "./actions/keyboard.ts";
+import { type App, AppContext } from "./app.ts";
+import { CanvasView } from "./canvas/view.ts";
+import defaultWorkflow from "./default_workflow.json";
+import { newUuid } from "./graph/uuid.ts";
+import { Shell } from "./panels/Shell.tsx";
+import { ServerApi } from "./protocol/api.ts";
+import { Drafts } from "./store/drafts.ts";
+import { Editor } from "./store/editor.ts";
+import { Files } from "./store/files.ts";
+import { Runner } from "./store/runner.ts";
+import { makeTestHandle } from "./test_handle.ts";
+import "./styles/index.css";
+
+/** An id of this browser tab that survives its reloads. */
+function tabId(key: string): string {
+  const known = sessionStorage.getItem(key) ?? newUuid();
+  sessionStorage.setItem(key, known);
+  return known;
+}
+
+function start(): void {
+  const editor = new Editor();
+  const api = new ServerApi(document.baseURI, tabId("heddle.client"));
+  const runner = new Runner(editor, api);
+  const files = new Files({ editor, api, runner, drafts: new Drafts(), draftId: tabId("heddle.draft") });
+  const app: App = { editor, api, runner, files, view: new CanvasView(editor), gestures: null };
+  window.__heddle = makeTestHandle(app);
+  listenToKeys(app);
+  window.addEventListener("pagehide", () => void files.saveDraft());
+  const root = document.getElementById("root");
+  if (!root) throw new Error("The page has no element “root”.");
+  createRoot(root).render(
+    <StrictMode>
+      <AppContext value={app}>
+        <Shell />
+      </AppContext>
+    </StrictMode>,
+  );
+  runner.start();
+  void files.restore(defaultWorkflow);
+}
+
+start();

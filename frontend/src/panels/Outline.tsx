@@ -1,0 +1,83 @@
+/** All nodes as a tree: for finding them, and for reaching them without a mouse or without sight. */
+import { type KeyboardEvent, useRef, useState } from "react";
+import { useApp, useDocument, useRun } from "../app.ts";
+import { type GraphNode, linksOf, type NodeId } from "../graph/document.ts";
+import { search } from "../widgets/choices.ts";
+
+export function Outline() {
+  const { editor, view } = useApp();
+  const document = useDocument((state) => state.history.document);
+  const definitions = useDocument((state) => state.definitions);
+  const [query, setQuery] = useState("");
+  const tree = useRef<HTMLDivElement>(null);
+  const titleOf = (node: GraphNode): string => node.title ?? definitions.get(node.type)?.displayName ?? document.subgraphs[node.type]?.name ?? node.type;
+  const nodes = Object.values(document.nodes).toSorted((a, b) => a.pos[0] - b.pos[0] || a.pos[1] - b.pos[1]);
+  const found = search(nodes, query, (node) => `${titleOf(node)} ${node.type} #${node.id}`);
+  const choose = (id: NodeId): void => {
+    editor.select([id]);
+    view.reveal(id);
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const items = [...(tree.current?.querySelectorAll<HTMLElement>("[role=treeitem]") ?? [])];
+    const index = items.findIndex((item) => item === window.document.activeElement);
+    if (step !== undefined) {
+      event.preventDefault();
+      items[Math.min(items.length - 1, Math.max(0, index + step))]?.focus();
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      items[index]?.click();
+    }
+  };
+  return (
+    <nav className="outline" aria-label="Outline">
+      <header>
+        <h2>Nodes</h2>
+        <span className="count">{nodes.length}</span>
+      </header>
+      <input
+        className="field"
+        type="search"
+        placeholder="Find a node…"
+        aria-label="Find a node"
+        value={query}
+        onChange={(event) => setQuery(event.currentTarget.value)}
+      />
+      <div ref={tree} className="outline-tree" role="tree" aria-label="Nodes" tabIndex={-1} onKeyDown={onKeyDown} data-scrolls>
+        {found.map((node, index) => (
+          <OutlineItem key={node.id} node={node} title={titleOf(node)} isFirst={index === 0} onChoose={choose} />
+        ))}
+        {nodes.length === 0 && <p className="empty">Double-click the canvas to add a node.</p>}
+      </div>
+    </nav>
+  );
+}
+
+interface ItemProps {
+  readonly node: GraphNode;
+  readonly title: string;
+  readonly isFirst: boolean;
+  readonly onChoose: (id: NodeId) => void;
+}
+
+function OutlineItem({ node, title, isFirst, onChoose }: ItemProps) {
+  const isSelected = useDocument((state) => state.selection.has(node.id));
+  const run = useRun((state) => state.nodes[node.id]);
+  const count = useDocument((state) => linksOf(state.history.document).filter((link) => link.target === node.id).length);
+  const state = run?.state ?? "idle";
+  return (
+    <div
+      role="treeitem"
+      aria-selected={isSelected}
+      aria-label={`${title}, ${count} linked ${count === 1 ? "input" : "inputs"}${state === "idle" ? "" : `, ${state}`}`}
+      tabIndex={isFirst || isSelected ? 0 : -1}
+      className={isSelected ? "outline-item selected" : "outline-item"}
+      onClick={() => onChoose(node.id)}
+      onKeyDown={() => {}}
+    >
+      <i className={`state-dot is-${state}`} />
+      <span className="outline-title">{title}</span>
+      <span className="outline-id">{node.id}</span>
+    </div>
+  );
+}

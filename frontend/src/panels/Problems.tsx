@@ -1,0 +1,62 @@
+/** What went wrong, in words, with the way to the node that it is about. */
+import { useApp, useDocument, useRun, useUi } from "../app.ts";
+import { nodeId } from "../graph/document.ts";
+import type { Problem } from "../store/run_state.ts";
+import { CloseIcon, WarningIcon } from "./icons.tsx";
+
+export function Problems() {
+  const { editor } = useApp();
+  const isOpen = useUi((state) => state.isProblemsOpen);
+  const problems = useRun((state) => state.problems);
+  if (!isOpen) return null;
+  return (
+    <section className="problems" aria-label="Problems">
+      <header>
+        <WarningIcon />
+        <h2>{problems.length === 1 ? "1 problem" : `${problems.length} problems`}</h2>
+        <button type="button" className="tool" aria-label="Close the problems" onClick={() => editor.ui.setState({ isProblemsOpen: false })}>
+          <CloseIcon />
+        </button>
+      </header>
+      <ul data-scrolls>
+        {problems.map((problem, index) => (
+          <ProblemItem key={`${problem.id}-${index}`} problem={problem} />
+        ))}
+        {problems.length === 0 && <li className="empty">Nothing is wrong.</li>}
+      </ul>
+    </section>
+  );
+}
+
+function ProblemItem({ problem }: { readonly problem: Problem }) {
+  const { editor, view } = useApp();
+  const id = problem.node === null ? null : nodeId(problem.node);
+  const node = useDocument((state) => (id === null ? undefined : state.history.document.nodes[id]));
+  const title = node && (node.title ?? editor.definitionOf(node.type)?.displayName ?? node.type);
+  const locate = (): void => {
+    if (id === null) return;
+    editor.select([id]);
+    view.reveal(id);
+  };
+  return (
+    <li>
+      <div className="problem-line">
+        {node ? (
+          <button type="button" className="locate" onClick={locate} title="Show this node">
+            {title} <span className="outline-id">#{id}</span>
+          </button>
+        ) : (
+          problem.node !== null && <span className="locate">node #{problem.node}</span>
+        )}
+        {problem.input !== null && <code>{problem.input}</code>}
+        <span className="problem-message">{problem.message}</span>
+      </div>
+      {problem.details !== "" && (
+        <details>
+          <summary>Traceback</summary>
+          <pre>{problem.details}</pre>
+        </details>
+      )}
+    </li>
+  );
+}

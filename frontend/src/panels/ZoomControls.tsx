@@ -1,0 +1,35 @@
+/** Zoom: the scale as it is, and the ways to change it. */
+import { useEffect, useRef } from "react";
+import { useApp } from "../app.ts";
+import { ActionButton } from "./ActionButton.tsx";
+import { FitIcon, MinusIcon, PlusIcon } from "./icons.tsx";
+
+export function ZoomControls() {
+  const { view } = useApp();
+  const scale = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // Written directly: the view moves at every frame.
+    const show = ({ scale: value }: { readonly scale: number }): void => {
+      if (scale.current) scale.current.textContent = `${Math.round(value * 100)} %`;
+    };
+    view.onViewport = show;
+    show(view.viewport);
+    return () => {
+      view.onViewport = () => {};
+    };
+  }, [view]);
+  return (
+    <div className="zoom" role="group" aria-label="Zoom">
+      <ActionButton action="zoom-out">
+        <MinusIcon />
+      </ActionButton>
+      <button ref={scale} type="button" className="tool zoom-scale" title="Zoom to 100 %" onClick={() => view.zoomBy(1 / view.viewport.scale)} />
+      <ActionButton action="zoom-in">
+        <PlusIcon />
+      </ActionButton>
+      <ActionButton action="fit-all">
+        <FitIcon />
+      </ActionButton>
+    </div>
+  );
+}

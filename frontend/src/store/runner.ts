@@ -1,0 +1,174 @@
+/** Sends runs and follows them: the only place that joins the server's messages to the editor's state. */
+import { newUuid } from "../graph/uuid.ts";
+import { setValue } from "../graph/commands.ts";
+import { nodeId, type NodeId } from "../graph/document.ts";
+import { writePrompt } from "../graph/write_prompt.ts";
+import { writeWorkflow } from "../graph/write_workflow.ts";
+import type { ServerApi } from "../protocol/api.ts";
+import type { BinaryMessage, ServerMessage } from "../protocol/messages.ts";
+import { type Connection, ServerSocket } from "../protocol/socket.ts";
+import { controlKey, controlledValues, drawValues } from "./controls.ts";
+import type { Editor } from "./editor.ts";
+import { caughtUp, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
+
+const DEFINITIONS_RETRY_MS = 1000;
+
+export class Runner {
+  private readonly editor: Editor;
+  private readonly api: ServerApi;
+  private readonly socket: ServerSocket;
+
+  constructor(editor: Editor, api: ServerApi) {
+    this.editor = editor;
+    this.api = api;
+    this.socket = new ServerSocket(api.socketUrl, {
+      onMessage: (message) => this.receive(message),
+      onBinary: (message) => this.receiveBinary(message),
+      onConnection: (connection) => this.setConnection(connection),
+    });
+  }
+
+  start(): void {
+    this.socket.connect();
+    void this.loadDefinitions();
+  }
+
+  stop(): void {
+    this.socket.close();
+  }
+
+  /** Asks until there are definitions: the server is up before its worker knows the nodes. */
+  async loadDefinitions(): Promise<void> {
+    for (let isWaiting = true; isWaiting; ) {
+      try {
+        const definitions = await this.api.definitions();
+        if (definitions.size > 0) {
+          this.editor.setDefinitions(definitions);
+          isWaiting = false;
+        }
+      } catch {
+        // Not up yet; the connection's badge says so.
+      }
+      if (isWaiting) await new Promise((resolve) => setTimeout(resolve, DEFINITIONS_RETRY_MS));
+    }
+  }
+
+  /** Takes up a prompt of before a reload, so that its messages count and its result is fetched. */
+  follow(promptId: string): void {
+    if (!this.editor.runs.getState().waiting.has(promptId)) {
+      this.editor.runs.setState((run) => submitted(run, promptId, Object.keys(this.editor.document.nodes)));
+    }
+    if (this.editor.ui.getState().connection === "open") void this.resync();
+  }
+
+  async run(front = false): Promise<void> {
+    const { editor } = this;
+    if (!editor.documents.getState().hasDefinitions) {
+      editor.toast("info", "The server is still loading its nodes; try again in a moment.");
+      return;
+    }
+    this.drawSeeds();
+    const { document, definitions } = editor;
+    const prompt = writePrompt(document, definitions);
+    if (Object.keys(prompt).length === 0) {
+      editor.toast("info", "There is nothing to run: the workflow has no active node.");
+      return;
+    }
+    const promptId = newUuid();
+    const nodes = Object.keys(prompt);
+    editor.runs.setState((run) => submitted({ ...run, problems: [] }, promptId, nodes));
+    editor.ui.setState({ isProblemsOpen: false });
+    try {
+      const answer = await this.api.submit(promptId, prompt, writeWorkflow(document, definitions), front);
+      if (answer.promptId === null) this.forget(promptId);
+      else this.rememberSeeds();
+      if (answer.promptId !== null && answer.promptId !== promptId) {
+        this.forget(promptId);
+        this.follow(answer.promptId);
+      }
+      if (answer.problems.length > 0 || answer.message !== null) {
+        editor.runs.setState((run) => refused(run, answer.problems, answer.message));
+        editor.ui.setState({ isProblemsOpen: true });
+      }
+    } catch (error) {
+      this.forget(promptId);
+      editor.toast("error", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async interrupt(): Promise<void> {
+    try {
+      await this.api.interrupt();
+    } catch (error) {
+      this.editor.toast("error", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private forget(promptId: string): void {
+    this.editor.runs.setState((run) => ({ waiting: new Map([...run.waiting].filter(([id]) => id !== promptId)) }));
+  }
+
+  private drawSeeds(): void {
+    const { lastUsed } = this.editor.documents.getState();
+    const drawn = drawValues(this.editor.document, this.editor.definitions, lastUsed, Math.random);
+    this.editor.endGesture();
+    for (const { node, widget, value } of drawn) this.editor.doQuietly(setValue(node, widget, value).recipe);
+  }
+
+  private rememberSeeds(): void {
+    const used = controlledValues(this.editor.document, this.editor.definitions);
+    const lastUsed = new Map(used.map(({ node, widget, value }) => [controlKey(node, widget), value]));
+    this.editor.documents.setState({ lastUsed });
+  }
+
+  private receive(message: ServerMessage): void {
+    const { runs, ui } = this.editor;
+    const before = runs.getState();
+    const after = reduceRun(before, message, performance.now());
+    if (message.type === "execution_start") for (const url of Object.values(before.previews)) URL.revokeObjectURL(url);
+    runs.setState(after, true);
+    if (message.type === "execution_error" && after.problems.length > before.problems.length) ui.setState({ isProblemsOpen: true });
+  }
+
+  private receiveBinary(message: BinaryMessage): void {
+    if (message.type === "text") {
+      const shown = message.node.split(":")[0] ?? message.node;
+      this.editor.runs.setState((run) => ({ texts: { ...run.texts, [shown]: [message.text] } }));
+      return;
+    }
+    const { runs } = this.editor;
+    const before = runs.getState();
+    const url = URL.createObjectURL(message.image);
+    const after = withPreview(before, message.promptId, message.node, url);
+    if (after === before) return URL.revokeObjectURL(url);
+    for (const [node, old] of Object.entries(before.previews)) if (after.previews[node] !== old) URL.revokeObjectURL(old);
+    runs.setState(after, true);
+  }
+
+  private setConnection(connection: Connection): void {
+    this.editor.ui.setState({ connection });
+    if (connection === "open") void this.resync();
+  }
+
+  /** Messages may have been missed: what waited may have ended by now. */
+  private async resync(): Promise<void> {
+    const { runs } = this.editor;
+    try {
+      const alive = await this.api.queue();
+      for (const promptId of runs.getState().waiting.keys()) {
+        if (alive.has(promptId)) continue;
+        const result = await this.api.finished(promptId);
+        if (result) runs.setState((run) => caughtUp(run, promptId, result, performance.now()), true);
+        else this.forget(promptId);
+      }
+    } catch {
+      // The connection broke again; the next one tries anew.
+    }
+  }
+
+  /** Selects the node that a problem is about. */
+  nodeOf(problemNode: string): NodeId | null {
+    const id = nodeId(problemNode);
+    return id in this.editor.document.nodes ? id : null;
+  }
+}

@@ -1,0 +1,78 @@
+/** A number: type it, step it with the arrows, or slide its label. */
+import { type PointerEvent, useRef, useState } from "react";
+import { asNumber } from "../graph/json.ts";
+import { clampTo, parseNumber, rangeOf, showNumber, stepBy } from "./numbers.ts";
+import type { WidgetProps } from "./widget.ts";
+
+const PIXELS_A_STEP = 6;
+
+export function NumberWidget({ input, label, value, onChange, onDone }: WidgetProps) {
+  const range = rangeOf(input);
+  const number = asNumber(value) ?? 0;
+  const [typed, setTyped] = useState<string | null>(null);
+  const slide = useRef<{ readonly x: number; readonly from: number } | null>(null);
+  const commit = (): void => {
+    const parsed = typed === null ? null : parseNumber(typed);
+    setTyped(null);
+    if (parsed !== null && clampTo(range, parsed) !== number) onChange(clampTo(range, parsed));
+    onDone();
+  };
+  const step = (steps: number): void => {
+    const base = typed === null ? number : (parseNumber(typed) ?? number);
+    setTyped(null);
+    onChange(stepBy(range, base, steps));
+  };
+  const slideTo = (event: PointerEvent): void => {
+    if (slide.current) onChange(stepBy(range, slide.current.from, Math.round((event.clientX - slide.current.x) / PIXELS_A_STEP)));
+  };
+  return (
+    <>
+      <span
+        className="widget-label slides"
+        onPointerDown={(event) => {
+          if (event.button !== 0) return;
+          event.currentTarget.setPointerCapture(event.pointerId);
+          slide.current = { x: event.clientX, from: number };
+        }}
+        onPointerMove={slideTo}
+        onPointerUp={() => {
+          slide.current = null;
+          onDone();
+        }}
+      >
+        {input.name.split(".").at(-1)}
+      </span>
+      <input
+        className="widget-number"
+        type="text"
+        inputMode={range.isInteger ? "numeric" : "decimal"}
+        role="spinbutton"
+        aria-label={label}
+        aria-valuenow={number}
+        aria-valuemin={Number.isFinite(range.min) ? range.min : undefined}
+        aria-valuemax={Number.isFinite(range.max) ? range.max : undefined}
+        value={typed ?? showNumber(range, number)}
+        onFocus={(event) => event.currentTarget.select()}
+        onChange={(event) => setTyped(event.currentTarget.value)}
+        onBlur={commit}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") {
+            commit();
+            if (!event.ctrlKey && !event.metaKey) event.currentTarget.blur();
+          } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+            step((event.key === "ArrowUp" ? 1 : -1) * (event.shiftKey ? 10 : 1));
+            event.preventDefault();
+          }
+        }}
+      />
+      <span className="steppers">
+        <button type="button" tabIndex={-1} aria-label={`Less ${label}`} onClick={() => step(-1)} onBlur={onDone}>
+          −
+        </button>
+        <button type="button" tabIndex={-1} aria-label={`More ${label}`} onClick={() => step(1)} onBlur={onDone}>
+          +
+        </button>
+      </span>
+    </>
+  );
+}

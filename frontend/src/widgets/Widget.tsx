@@ -1,0 +1,34 @@
+/** The widget for a kind of value. */
+import { NumberWidget } from "./NumberWidget.tsx";
+import { ComboWidget } from "./ComboWidget.tsx";
+import { TextWidget } from "./TextWidget.tsx";
+import { ToggleWidget } from "./ToggleWidget.tsx";
+import type { WidgetProps } from "./widget.ts";
+
+export function Widget(props: WidgetProps) {
+  switch (props.input.widget) {
+    case "integer":
+    case "number":
+      return <NumberWidget {...props} />;
+    case "text":
+      return <TextWidget {...props} />;
+    case "toggle":
+      return <ToggleWidget {...props} />;
+    case "combo":
+    case "dynamic-combo":
+      return <ComboWidget {...props} />;
+    case "other":
+    case null:
+      return <Raw {...props} />;
+  }
+}
+
+/** A kind that has no editor here is shown, and kept as it is. */
+function Raw({ input, value }: WidgetProps) {
+  return (
+    <>
+      <span className="widget-label">{input.name}</span>
+      <code className="widget-raw">{JSON.stringify(value)}</code>
+    </>
+  );
+}
