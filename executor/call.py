@@ -39,20 +39,19 @@ async def call_node(
     def bodies() -> list[Result | Awaitable[Result]]:
         return [node_type.call(**given, **injected) for given in arguments]
 
-    answers: list[Any] = bodies() if executor is None else await _in_thread(executor, bodies)
-    if any(inspect.isawaitable(answer) for answer in answers):
-        tasks = [asyncio.ensure_future(_settled(answer)) for answer in answers]
-        together = asyncio.gather(*tasks)
+    results: list[Any] = bodies() if executor is None else await _in_thread(executor, bodies)
+    waiting = {i: asyncio.ensure_future(answer) for i, answer in enumerate(results) if inspect.isawaitable(answer)}
+    if waiting:
+        together = asyncio.gather(*waiting.values())
         cancellable.add(together)
         try:
-            results = await together
+            for i, result in zip(waiting, await together, strict=True):
+                results[i] = result
         finally:
             cancellable.discard(together)
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-    else:
-        results = list(answers)
+            for answer in waiting.values():
+                answer.cancel()
+            await asyncio.wait(waiting.values())
     return make_memo(definition, results)
 
 
@@ -112,7 +111,3 @@ async def _in_thread(executor: Executor, bodies: Callable[[], list[Any]]) -> lis
             raise RuntimeError(f"The node raised {type(error).__name__}.") from error
 
     return await asyncio.get_running_loop().run_in_executor(executor, guarded)
-
-
-async def _settled(answer: Result | Awaitable[Result]) -> Result:
-    return await answer if inspect.isawaitable(answer) else answer

@@ -35,30 +35,24 @@ def make_plan(
     The dict of memos belongs to the caller, who drops each one as soon as nobody needs it any more.
     """
     memos: dict[Signature, Memo] = {}
-    chosen: dict[Signature, NodeId] = {}
-    waiting = list(reversed(targets))
+    needed: set[Signature] = set()
+    waiting = list(targets)
     while waiting:
         node_id = waiting.pop()
         signature = signatures[node_id]
-        if signature in memos or signature in chosen:
+        if signature in memos or signature in needed:
             continue
         memo = cache.get(signature)
         if memo is not None:
             memos[signature] = memo
             continue
-        chosen[signature] = node_id
+        needed.add(signature)
         waiting.extend(link.source for link in graph.nodes[node_id].links())
-    running = frozenset(chosen.values())
-    return (
-        Plan(
-            run=tuple(node_id for node_id in signatures if node_id in running),
-            reused=tuple(
-                node_id
-                for node_id in signatures
-                if node_id not in running and (signatures[node_id] in chosen or cache.has(signatures[node_id]))
-            ),
-            targets=tuple(targets),
-            signatures=signatures,
-        ),
-        memos,
-    )
+    run: dict[Signature, NodeId] = {}
+    reused: list[NodeId] = []
+    for node_id, signature in signatures.items():
+        if signature in needed and signature not in run:
+            run[signature] = node_id  # the first of equal ones, which is before whatever reads any of them
+        elif signature in needed or signature in memos or cache.has(signature):
+            reused.append(node_id)
+    return Plan(tuple(run.values()), tuple(reused), tuple(targets), signatures), memos
