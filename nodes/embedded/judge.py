@@ -74,9 +74,13 @@ def judge(picture: Tensor, scene: Scene) -> Verdict:
 
 
 def _object_mask(picture: Tensor) -> Tensor:
-    """Pixels that are neither backdrop nor shadow, (128, 128) bool. Its rims show each row's backdrop."""
-    rims = torch.cat([picture[:, :, :3], picture[:, :, -3:]], dim=2)
-    backdrop = rims.median(dim=2).values[:, :, None].expand_as(picture)
+    """Pixels that are neither backdrop nor shadow, (128, 128) bool.
+
+    A row's backdrop is the middle one of three narrow strips, at both rims and in the centre: items stand on at most
+    one of them.
+    """
+    strips = torch.stack([picture[:, :, at : at + 3].mean(2) for at in (0, SIZE // 2 - 1, SIZE - 3)])
+    backdrop = strips.median(dim=0).values[:, :, None].expand_as(picture)
     share = (picture * backdrop).sum(0) / backdrop.square().sum(0).clamp(min=1e-4)
     differs = (picture - backdrop).square().sum(0).sqrt() > 0.13
     shadow = (share < 1) & ((picture - share * backdrop).square().sum(0).sqrt() < 0.07)

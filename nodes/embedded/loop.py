@@ -1,4 +1,8 @@
-"""One resumable, seeded training loop for all three networks. It knows nothing of what is trained."""
+"""One resumable, seeded training loop for all three networks. It knows nothing of what is trained.
+
+Under `torchrun` every process takes a share of each batch and the gradients are averaged: on a CPU, one process with a
+single thread for each core does a third more than one process with as many threads.
+"""
 
 import math
 import os
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
@@ -41,10 +46,11 @@ def fit(
 ) -> None:
     """Train `model` in place until `schedule.steps`; continues from, and writes, `folder/<name>.pt`.
 
-    `loss_of` draws one batch from the given CPU generator and returns its loss. The generator is seeded with the step,
-    so a resumed run draws the same batches as an uninterrupted one. At the end the model holds the averaged weights
-    if `schedule.ema` asks for them.
+    `loss_of` draws this process's share of a batch from the given CPU generator and returns its loss. The generator is
+    seeded with the step, so a resumed run draws the same batches as an uninterrupted one. At the end the model holds
+    the averaged weights if `schedule.ema` asks for them.
     """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     average = [parameter.detach().clone() for parameter in trained] if schedule.ema else []
@@ -61,14 +67,17 @@ def fit(
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.4f}"),
     )
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), refresh_per_second=2) as progress:
+    with Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), refresh_per_second=2, disable=rank > 0
+    ) as progress:
         task = progress.add_task(name, total=schedule.steps, completed=done, loss=0.0)
         smooth = 0.0
         for step in range(done, schedule.steps):
             for group in optimizer.param_groups:
                 group["lr"] = schedule.rate_at(step)
-            loss = loss_of(torch.Generator().manual_seed(step))
+            loss = loss_of(torch.Generator().manual_seed(step * world + rank))
             loss.backward()
+            _average_gradients(trained, world)
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -79,12 +88,23 @@ def fit(
             latest = loss.item()
             smooth = 0.98 * smooth + 0.02 * latest if smooth else latest
             progress.update(task, completed=step + 1, loss=smooth)
-            if (step + 1) % schedule.save_every == 0 or step + 1 == schedule.steps:
+            if rank == 0 and ((step + 1) % schedule.save_every == 0 or step + 1 == schedule.steps):
                 _save(path, step + 1, model, optimizer, average)
                 progress.console.print(f"{name} step {step + 1} loss {smooth:.4f}")
     if average:
         with torch.no_grad():
             torch._foreach_copy_(trained, average)
+
+
+def _average_gradients(parameters: list[nn.Parameter], world: int) -> None:
+    if world == 1:
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    parts = flat.div_(world).split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def _save(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, average: list[Tensor]) -> None:

@@ -9,7 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 TEXT_WIDTH = 128
 VAE_CHANNELS = (32, 64, 64, 64)
-UNET_CHANNELS = (64, 128, 192)
+UNET_CHANNELS = (64, 128, 128)
 
 
 def make_vae() -> AutoencoderKL:

@@ -46,7 +46,7 @@ def sky_colour(sky: str, first: int, last: int) -> Tensor:
 
 def _places(scene: Scene, rng: random.Random) -> list[tuple[float, float, float]]:
     """Centre x, foot y and radius of each item, in pixels, so that two items never overlap."""
-    spans = [(40.0, 88.0)] if len(scene.items) == 1 else [(29.0, 39.0), (89.0, 99.0)]
+    spans = [(29.0, 39.0), (89.0, 99.0)] if len(scene.items) == 2 else [(40.0, 88.0)] * len(scene.items)
     return [
         (rng.uniform(*span), rng.uniform(92, 108), rng.uniform(*_RADIUS[item.size]))
         for item, span in zip(scene.items, spans, strict=True)

@@ -15,7 +15,7 @@ from nodes.embedded.scenes import caption, random_scene
 from nodes.embedded.train_text import Tokenize, encode
 from nodes.embedded.train_vae import SCALING_FACTOR
 
-EXAMPLES = 24_000
+EXAMPLES = 20_000
 EMPTY_SHARE = 0.1
 """How often the caption is left out, so that guidance has an unconditional prediction to start from."""
 
