@@ -10,7 +10,6 @@ from typing import Any
 from executor.schema import (
     MISSING,
     Choices,
-    FolderChoices,
     InputSocket,
     NodeDefinition,
     OutputSocket,
@@ -86,32 +85,45 @@ def wire_type(kind: Any) -> str:
     return "COMBO" if isinstance(kind, list | tuple) else str(kind)
 
 
-def input_info(socket: InputSocket, choices: Sequence[str | int | float] | None) -> list[Any]:
-    """An input as `/object_info` lists it (V1): `[type, options]`, or `[choices, options]` if there are any."""
-    return [socket.type if choices is None else list(choices), dict(_options(socket))]
+def input_info(socket: InputSocket, choices: Sequence[str | int | float]) -> list[Any]:
+    """An input as `/object_info` lists it (V1): `[type, options]`, or `[choices, options]` for a combo.
+
+    `choices` are those at hand now; only a combo has any.
+    """
+    options = dict(_options(socket))
+    if socket.widget is None or socket.widget.kind != "combo":
+        return [socket.type, options]
+    if choices and options.get("default") == choices[0]:
+        del options["default"]  # the first choice is the default already
+    return [list(choices), options]
 
 
 def _options(socket: InputSocket) -> Iterator[tuple[str, Any]]:
     if socket.default is not MISSING:
-        yield "default", socket.default
+        yield "default", float(socket.default) if socket.type == "FLOAT" else socket.default
     if socket.widget is not None:
-        widget = socket.widget
-        bounds = {"min": widget.min, "max": widget.max, "step": widget.step, "round": widget.round}
-        yield from ((name, value) for name, value in bounds.items() if value is not None)
-        if widget.kind == "slider":
-            yield "display", "slider"
-        flags = {
-            "multiline": widget.multiline,
-            "dynamicPrompts": widget.dynamic_prompts,
-            "control_after_generate": widget.control_after_generate,
-            f"{widget.upload or 'image'}_upload": widget.upload is not None,
-        }
-        yield from ((name, value) for name, value in flags.items() if value)
+        yield from _widget_options(socket.widget, whole=socket.type != "FLOAT")
+    elif socket.type in ("INT", "FLOAT", "STRING", "BOOLEAN"):
+        yield "forceInput", True  # without it, clients would give this type a widget
     if socket.lazy:
         yield "lazy", True
     if socket.tooltip:
         yield "tooltip", socket.tooltip
     yield from socket.options.items()
+
+
+def _widget_options(widget: Widget, *, whole: bool) -> Iterator[tuple[str, Any]]:
+    bounds = {"min": widget.min, "max": widget.max, "step": widget.step, "round": widget.round}
+    yield from ((name, bound if whole else float(bound)) for name, bound in bounds.items() if bound is not None)
+    flags = {
+        "multiline": widget.multiline,
+        "dynamicPrompts": widget.dynamic_prompts,
+        "control_after_generate": widget.control_after_generate or widget.kind == "seed",
+        "image_upload": widget.upload is not None,
+    }
+    yield from ((name, True) for name, flag in flags.items() if flag)
+    if widget.kind == "slider":
+        yield "display", "slider"
 
 
 def _plain_choices(choices: Any) -> Choices:
@@ -141,9 +153,3 @@ def _widget(name: str, kind: str, options: Mapping[str, Any], choices: Choices) 
         control_after_generate=bool(control) or widget_kind == "seed",
         upload="image" if options.get("image_upload") else None,
     )
-
-
-def folder_of(socket: InputSocket) -> str | None:
-    """The folder whose files are the choices of this input, if they are files."""
-    choices = socket.widget.choices if socket.widget else ()
-    return choices.folder if isinstance(choices, FolderChoices) else None

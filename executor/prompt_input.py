@@ -185,7 +185,7 @@ class InputParser:
             choices = self._list(choices.folder)
         if len(choices) > SHOWN_CHOICES:
             return None
-        return input_info(socket, choices or None)
+        return input_info(socket, choices)
 
 
 def _bad_link(name: str, config: list[Any] | None, value: Any, details: str) -> PromptError:

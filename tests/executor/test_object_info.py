@@ -73,13 +73,17 @@ PICTURE = Widget("combo", choices=("x",), upload="image")
 LORA = Widget("combo", choices=FolderChoices("loras"))
 
 WRITTEN = [
-    (InputSocket("a", "INT", BOUNDED, default=3), None, ["INT", {"default": 3, "min": 0, "max": 9, "step": 1}]),
-    (InputSocket("a", "FLOAT", Widget("slider", round=0.01)), None, ["FLOAT", {"round": 0.01, "display": "slider"}]),
+    (InputSocket("a", "INT", BOUNDED, default=3), (), ["INT", {"default": 3, "min": 0, "max": 9, "step": 1}]),
+    (InputSocket("a", "FLOAT", Widget("slider", max=2)), (), ["FLOAT", {"max": 2.0, "display": "slider"}]),
+    (InputSocket("a", "INT", Widget("seed")), (), ["INT", {"control_after_generate": True}]),
+    (InputSocket("a", "INT"), (), ["INT", {"forceInput": True}]),
     (InputSocket("a", "COMBO", PICTURE), ["x"], [["x"], {"image_upload": True}]),
     (InputSocket("a", "COMBO", LORA), ["l"], [["l"], {}]),
-    (InputSocket("a", "STRING", LONG_TEXT), None, ["STRING", {"multiline": True, "dynamicPrompts": True}]),
-    (InputSocket("a", "MODEL", tooltip="t", lazy=True), None, ["MODEL", {"lazy": True, "tooltip": "t"}]),
-    (InputSocket("a", "MODEL", options={"rawLink": True}), None, ["MODEL", {"rawLink": True}]),
+    (InputSocket("a", "COMBO", LORA, default="l"), ["l", "m"], [["l", "m"], {}]),
+    (InputSocket("a", "COMBO", LORA, default="m"), ["l", "m"], [["l", "m"], {"default": "m"}]),
+    (InputSocket("a", "STRING", LONG_TEXT), (), ["STRING", {"multiline": True, "dynamicPrompts": True}]),
+    (InputSocket("a", "MODEL", tooltip="t", lazy=True), (), ["MODEL", {"lazy": True, "tooltip": "t"}]),
+    (InputSocket("a", "MODEL", options={"rawLink": True}), (), ["MODEL", {"rawLink": True}]),
 ]
 
 

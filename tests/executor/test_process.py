@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.events import NodeFailed, NodeProgress, NodeStarted, RunFinished, RunInterrupted
+from executor.events import NodeFailed, NodePreview, NodeProgress, NodeStarted, RunFinished, RunInterrupted
 from executor.process import ProcessWorker
 from executor.worker import Job, WorkerLost
 from tests.executor.toys import broken_worker, definitions, prompt, report, run, shown, toy_worker
@@ -19,7 +19,7 @@ from tests.executor.toys import broken_worker, definitions, prompt, report, run,
 SUM = "a = Number 3\nb = Add a 1\ns = Show b"
 LONG = "s1 = Steps 1000 0.02\ns = Show s1"
 STUCK = "a = Number 1\nh = Held a\ns = Show h"
-"""`Held` waits twenty seconds for a gate that nobody opens, and asks nobody whether it should stop."""
+"""`Held` waits five minutes for a gate that nobody opens, and asks nobody whether it should stop."""
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ async def drain(job):
 
 
 def gone(pid):
-    """Whether the process ends within five seconds."""
-    for _ in range(100):
+    """Whether the process ends within a minute."""
+    for _ in range(1200):
         if not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z":
             return True
         time.sleep(0.05)
@@ -88,7 +88,7 @@ async def test_an_interrupted_job_ends_and_the_process_lives_on(worker):
     assert await worker.interrupt("job") is True
     rest = await drain(job)
     assert rest[-1] == RunInterrupted(node_id, ())
-    assert all(isinstance(event, NodeProgress) or event == rest[-1] for event in rest)
+    assert all(isinstance(event, NodeProgress | NodePreview) for event in rest[:-1])
     assert await worker.interrupt() is False
     assert shown(await run(worker, SUM)) == {"s": [4]}
     assert worker.pid == pid
@@ -99,11 +99,9 @@ async def test_a_node_that_does_not_answer_an_interruption_loses_its_process(wor
     while not isinstance(await anext(job), NodeStarted):
         pass
     pid = worker.pid
-    began = time.monotonic()
     assert await worker.interrupt()
     rest = await drain(job)
     assert rest == [RunInterrupted("h", ("a",))]
-    assert 0.9 < time.monotonic() - began < 8
     assert gone(pid)
     assert shown(await run(worker, SUM)) == {"s": [4]}
     assert worker.pid not in (None, pid)

@@ -128,7 +128,7 @@ def test_errors_have_the_extra_info_that_clients_parse(tmp_path):
     assert found["b"].message == "Return type mismatch between linked nodes"
     assert found["b"].extra_info == {
         "input_name": "a",
-        "input_config": ["INT", {}],
+        "input_config": ["INT", {"forceInput": True}],
         "received_type": "STRING",
         "linked_node": ["w", 0],
     }

@@ -199,10 +199,9 @@ async def test_blocking_branches_overlap(worker):
 
 
 async def test_coroutines_overlap_with_each_other_and_within_a_list(worker):
-    began = asyncio.get_running_loop().time()
-    text = "c = Count 5\nn = Nap c 0.3\na = Number 1\nm = Nap a 0.3\ns = Show n\nt = Show m"
+    """Each call waits until six have begun: five of a list, and one of another node."""
+    text = "c = Count 5\nn = Gathered c 6\na = Number 1\nm = Gathered a 6\ns = Show n\nt = Show m"
     assert shown(await run(worker, text)) == {"s": [0, 1, 2, 3, 4], "t": [1]}
-    assert asyncio.get_running_loop().time() - began < 1.2
 
 
 async def test_device_work_is_serial_and_on_one_thread(worker, bench):
@@ -265,7 +264,7 @@ async def test_a_chain_of_20000_nodes_runs(worker, bench):
 
 async def test_one_job_at_a_time(worker, bench):
     first = asyncio.create_task(run(worker, "a = Number 1\nh = Held a\ns = Show h"))
-    await asyncio.to_thread(bench.held.wait, 20)
+    await asyncio.to_thread(bench.held.wait, 120)
     with pytest.raises(RuntimeError, match="still running"):
         await run(worker, SUM)
     assert (await worker.validate(prompt(SUM))).outputs == ("d", "e")
@@ -278,7 +277,7 @@ async def test_freeing_waits_for_the_job_and_then_forgets(tmp_path, bench):
     unloaded = []
     worker = toy_worker(tmp_path, bench, unload=lambda: unloaded.append(len(bench.ran)))
     job = asyncio.create_task(run(worker, "a = Number 1\nh = Held a\ns = Show h"))
-    await asyncio.to_thread(bench.held.wait, 20)
+    await asyncio.to_thread(bench.held.wait, 120)
     await worker.free(unload_models=True, free_memory=False)
     assert unloaded == []
     bench.gate.set()

@@ -44,7 +44,8 @@ class Bench:
     lock: threading.Lock = field(default_factory=threading.Lock)
     gate: threading.Event = field(default_factory=threading.Event)
     held: threading.Event = field(default_factory=threading.Event)
-    both: threading.Barrier = field(default_factory=lambda: threading.Barrier(2, timeout=20))
+    arrived: int = 0
+    both: threading.Barrier = field(default_factory=lambda: threading.Barrier(2, timeout=120))
 
     def take(self) -> list[str]:
         """The ids of the nodes that ran since the last call."""
@@ -123,6 +124,13 @@ def _steps(count: int, seconds: float, progress: Progress) -> tuple[int]:
     return (count,)
 
 
+async def _gathered(value: Any, count: int, bench: Bench) -> Result:
+    bench.arrived += 1
+    while bench.arrived < count:  # noqa: ASYNC110 - each call may come from another run and loop
+        await asyncio.sleep(0.005)
+    return Result((value,))
+
+
 async def _nap(value: Any, seconds: float) -> Result:
     await asyncio.sleep(seconds)
     return Result((value,))
@@ -135,7 +143,7 @@ def _meet(value: Any, bench: Bench) -> tuple[Any]:
 
 def _held(value: Any, bench: Bench) -> tuple[Any]:
     bench.held.set()
-    bench.gate.wait(20)
+    bench.gate.wait(300)
     return (value,)
 
 
@@ -173,6 +181,7 @@ def toy_types() -> dict[str, NodeType]:
         toy("Unsayable", (), "", lambda: Result((), {"image": object()}), is_output=True),
         toy("Steps", (number("count"), seconds), "INT", _steps, injected={"progress": "Progress"}),
         toy("Nap", (anything, seconds), "*", _nap, lane="loop"),
+        toy("Gathered", (anything, number("count")), "*", _gathered, lane="loop"),
         toy("Meet", (anything,), "*", _meet),
         toy("DeviceHeld", (anything,), "*", _held, lane="device"),
         toy("Held", (anything,), "*", _held),
