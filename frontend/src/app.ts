@@ -16,8 +16,20 @@ export interface App {
   readonly runner: Runner;
   readonly files: Files;
   readonly view: CanvasView;
-  /** Set by the canvas when it is on the page. */
-  gestures: Gestures | null;
+  readonly gestures: GestureHolder;
+}
+
+/** The gestures of the canvas, for as long as it is on the page. */
+export class GestureHolder {
+  private held: Gestures | null = null;
+
+  get current(): Gestures | null {
+    return this.held;
+  }
+
+  set(gestures: Gestures | null): void {
+    this.held = gestures;
+  }
 }
 
 export const AppContext = createContext<App | null>(null);

@@ -2,7 +2,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { listenToKeys } from "./actions/keyboard.ts";
-import { type App, AppContext } from "./app.ts";
+import { type App, AppContext, GestureHolder } from "./app.ts";
 import { CanvasView } from "./canvas/view.ts";
 import defaultWorkflow from "./default_workflow.json";
 import { newUuid } from "./graph/uuid.ts";
@@ -27,7 +27,7 @@ function start(): void {
   const api = new ServerApi(document.baseURI, tabId("heddle.client"));
   const runner = new Runner(editor, api);
   const files = new Files({ editor, api, runner, drafts: new Drafts(), draftId: tabId("heddle.draft") });
-  const app: App = { editor, api, runner, files, view: new CanvasView(editor), gestures: null };
+  const app: App = { editor, api, runner, files, view: new CanvasView(editor), gestures: new GestureHolder() };
   window.__heddle = makeTestHandle(app);
   listenToKeys(app);
   window.addEventListener("pagehide", () => void files.saveDraft());

@@ -55,17 +55,16 @@ declare global {
 }
 
 export function makeTestHandle({ editor, files, view }: App): TestHandle {
-  const onPage = (world: Point): Point => {
-    const { left, top } = hostBox();
-    const [x, y] = toScreen(view.viewport, world);
-    return [x + left, y + top];
-  };
+  const onPage = (world: Point): Point => view.onPage(toScreen(view.viewport, world));
   return {
     isReady: () => editor.documents.getState().hasDefinitions,
     workflow: () => files.workflow(),
     prompt: () => writePrompt(editor.document, editor.definitions),
     nodeIds: () => Object.keys(editor.document.nodes),
-    nodesOfType: (classType) => Object.values(editor.document.nodes).filter((node) => node.type === classType).map((node) => node.id),
+    nodesOfType: (classType) =>
+      Object.values(editor.document.nodes)
+        .filter((node) => node.type === classType)
+        .map((node) => node.id),
     selection: () => [...editor.selection],
     value: (id, widget) => {
       const node = editor.node(nodeId(id));

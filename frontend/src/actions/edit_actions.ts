@@ -62,7 +62,12 @@ export const EDIT_ACTIONS: readonly Action[] = [
     isEnabled: ({ editor }) => editor.documents.getState().history.future.length > 0,
     run: ({ editor }) => editor.redo(),
   },
-  { id: "select-all", title: "Select all", shortcuts: ["Ctrl+A"], run: ({ editor }) => editor.select(nodesOf(editor.document).map((node) => node.id)) },
+  {
+    id: "select-all",
+    title: "Select all",
+    shortcuts: ["Ctrl+A"],
+    run: ({ editor }) => editor.select(nodesOf(editor.document).map((node) => node.id)),
+  },
   {
     id: "copy",
     title: "Copy",
@@ -81,8 +86,20 @@ export const EDIT_ACTIONS: readonly Action[] = [
       editor.select([]);
     },
   },
-  { id: "mute", title: "Mute", shortcuts: ["Ctrl+M"], isEnabled: hasSelection, run: (app) => toggleMode(app, MUTED, "mute") },
-  { id: "bypass", title: "Bypass", shortcuts: ["Ctrl+B"], isEnabled: hasSelection, run: (app) => toggleMode(app, BYPASSED, "bypass") },
+  {
+    id: "mute",
+    title: "Mute",
+    shortcuts: ["Ctrl+M"],
+    isEnabled: hasSelection,
+    run: (app) => toggleMode(app, MUTED, "mute"),
+  },
+  {
+    id: "bypass",
+    title: "Bypass",
+    shortcuts: ["Ctrl+B"],
+    isEnabled: hasSelection,
+    run: (app) => toggleMode(app, BYPASSED, "bypass"),
+  },
   {
     id: "collapse",
     title: "Collapse",

@@ -18,6 +18,16 @@ export const FILE_ACTIONS: readonly Action[] = [
     worksInFields: true,
     run: ({ editor }) => editor.ui.setState({ dialog: "save" }),
   },
-  { id: "download-workflow", title: "Download workflow (.json)", shortcuts: [], run: ({ files }) => files.downloadWorkflow() },
-  { id: "download-prompt", title: "Download API prompt (.json)", shortcuts: [], run: ({ files }) => files.downloadPrompt() },
+  {
+    id: "download-workflow",
+    title: "Download workflow (.json)",
+    shortcuts: [],
+    run: ({ files }) => files.downloadWorkflow(),
+  },
+  {
+    id: "download-prompt",
+    title: "Download API prompt (.json)",
+    shortcuts: [],
+    run: ({ files }) => files.downloadPrompt(),
+  },
 ];

@@ -14,7 +14,9 @@ export interface Chord {
 
 export function actionFor(chord: Chord, isInField: boolean): Action | undefined {
   return ACTIONS.find((action) => {
-    return (!isInField || action.worksInFields === true) && action.shortcuts.some((shortcut) => matches(shortcut, chord));
+    return (
+      (!isInField || action.worksInFields === true) && action.shortcuts.some((shortcut) => matches(shortcut, chord))
+    );
   });
 }
 
@@ -39,7 +41,7 @@ export function isField(target: EventTarget | null): boolean {
 export function listenToKeys(app: App): () => void {
   const onDown = (event: KeyboardEvent): void => {
     if (event.key === " " && !isField(event.target) && !(event.target instanceof HTMLButtonElement)) {
-      if (app.gestures) app.gestures.isSpaceHeld = true;
+      app.gestures.current?.holdSpace(true);
       event.preventDefault();
       return;
     }
@@ -53,7 +55,7 @@ export function listenToKeys(app: App): () => void {
     if (action.isEnabled?.(app) ?? true) action.run(app);
   };
   const onUp = (event: KeyboardEvent): void => {
-    if (event.key === " " && app.gestures) app.gestures.isSpaceHeld = false;
+    if (event.key === " ") app.gestures.current?.holdSpace(false);
     if (event.key.startsWith("Arrow")) app.editor.endGesture();
   };
   window.addEventListener("keydown", onDown);
@@ -66,7 +68,7 @@ export function listenToKeys(app: App): () => void {
 
 /** Ends the nearest thing: a gesture, a field, a selection. Dialogs and menus close themselves. */
 function escape(app: App, event: KeyboardEvent): void {
-  if (app.gestures?.isBusy) app.gestures.cancel();
+  if (app.gestures.current?.isBusy) app.gestures.current.cancel();
   else if (isField(event.target)) (event.target as HTMLElement).blur();
   else if (app.editor.ui.getState().menu) app.editor.ui.setState({ menu: null });
   else app.editor.select([]);

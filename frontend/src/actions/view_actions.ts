@@ -5,7 +5,7 @@ import type { Action } from "./action.ts";
 
 function addNode({ editor, view }: App): void {
   const at = view.middle;
-  editor.openSearch(at, toScreen(view.viewport, at));
+  editor.openSearch(at, view.onPage(toScreen(view.viewport, at)));
 }
 
 export const VIEW_ACTIONS: readonly Action[] = [

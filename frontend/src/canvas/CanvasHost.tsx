@@ -30,7 +30,7 @@ export function CanvasHost() {
     const { editor, view } = app;
     const detach = view.attach({ host: element, canvas: canvas.current, layer: layer.current });
     const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason }));
-    app.gestures = gestures;
+    app.gestures.set(gestures);
     const at = (event: MouseEvent): Point => {
       const { left, top } = element.getBoundingClientRect();
       return [event.clientX - left, event.clientY - top];
@@ -69,7 +69,9 @@ export function CanvasHost() {
       const hit = view.hit(at(event));
       if (hit.kind === "node" && !editor.selection.has(hit.id)) editor.select([hit.id]);
       if (hit.kind === "void") editor.select([]);
-      editor.ui.setState({ menu: { screen: [event.clientX, event.clientY], world: toWorld(view.viewport, at(event)) } });
+      editor.ui.setState({
+        menu: { screen: [event.clientX, event.clientY], world: toWorld(view.viewport, at(event)) },
+      });
     };
     const listeners: [string, (event: never) => void][] = [
       ["pointerdown", down],
@@ -90,7 +92,7 @@ export function CanvasHost() {
       stopClipboard();
       stopSearch();
       detach();
-      app.gestures = null;
+      app.gestures.set(null);
     };
   }, [app]);
 

@@ -58,11 +58,28 @@ function Body({ node, box, definition }: BodyProps) {
       onDragOver={drop.over}
       onDrop={drop.drop}
     >
-      {!isReroute && <NodeTitle id={id} title={title} type={node.type} mode={node.mode} color={node.color} run={run} />}
+      {!isReroute && (
+        <NodeTitle
+          id={id}
+          title={title}
+          type={node.type}
+          mode={node.mode}
+          color={node.color}
+          mark={markOf(box)}
+          run={run}
+        />
+      )}
       <div className="node-body">
         <NodeSockets node={node} box={box} linked={linked} />
         {box.widgets.map((placed) => (
-          <NodeWidget key={placed.entry.key} node={node} definition={definition} title={title} placed={placed} linked={linked} />
+          <NodeWidget
+            key={placed.entry.key}
+            node={node}
+            definition={definition}
+            title={title}
+            placed={placed}
+            linked={linked}
+          />
         ))}
         {isUnknown && <UnknownNode node={node} />}
         {box.text && <ShownText id={id} place={box.text} />}
@@ -72,6 +89,11 @@ function Body({ node, box, definition }: BodyProps) {
       <NodeErrors id={id} />
     </article>
   );
+}
+
+/** A node is about what it gives; one that gives nothing, about what it takes. */
+function markOf(box: NodeBox): string {
+  return (box.outputs[0] ?? box.inputs[0])?.socket.type ?? "*";
 }
 
 interface Looks {
@@ -104,7 +126,13 @@ function UnknownNode({ node }: { readonly node: GraphNode }) {
   );
 }
 
-function ShownText({ id, place }: { readonly id: NodeId; readonly place: { readonly y: number; readonly height: number } }) {
+function ShownText({
+  id,
+  place,
+}: {
+  readonly id: NodeId;
+  readonly place: { readonly y: number; readonly height: number };
+}) {
   const texts = useRun((state) => state.texts[id]);
   return (
     <pre className="shown-text" style={{ top: place.y, height: place.height }} data-scrolls>

@@ -24,7 +24,7 @@ export function NodeSockets({ node, box, linked }: Props) {
   return (
     <>
       {box.inputs.map((placed) => {
-        const fit = fitOf(linking, node, "input", placed.socket.type);
+        const fit = fitOf(linking, node, "input", placed);
         return (
           <Socket
             key={placed.socket.name}
@@ -43,7 +43,7 @@ export function NodeSockets({ node, box, linked }: Props) {
           key={placed.index}
           placed={placed}
           side="output"
-          fit={fitOf(linking, node, "output", placed.socket.type)}
+          fit={fitOf(linking, node, "output", placed)}
           isLinked={outputs.has(placed.index)}
           isWidget={false}
           isRequired
@@ -54,15 +54,20 @@ export function NodeSockets({ node, box, linked }: Props) {
   );
 }
 
-function fitOf(linking: Linking | null, node: GraphNode, side: "input" | "output", type: string): Fit {
+function fitOf(linking: Linking | null, node: GraphNode, side: "input" | "output", { socket, index }: Placed): Fit {
   if (!linking) return undefined;
-  if (linking.from.node === node.id || linking.from.side === side) return "unfit";
+  const { type } = socket;
+  const { from } = linking;
+  if (from.node === node.id && from.side === side && from.index === index) return "fits";
+  if (from.node === node.id || from.side === side) return "unfit";
   const fits = side === "input" ? typesFit(linking.type, type) : typesFit(type, linking.type);
   return fits ? "fits" : "unfit";
 }
 
+type Placed = PlacedSocket<{ readonly type: string; readonly label: string; readonly name: string }>;
+
 interface SocketProps {
-  readonly placed: PlacedSocket<{ readonly type: string; readonly label: string; readonly name: string }>;
+  readonly placed: Placed;
   readonly side: "input" | "output";
   readonly fit: Fit;
   readonly isLinked: boolean;

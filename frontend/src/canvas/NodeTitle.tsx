@@ -1,8 +1,9 @@
 /** A node's title bar: name, mode, and how its run goes. */
-import { useEffect, useRef } from "react";
+import { type CSSProperties, useEffect, useRef } from "react";
 import { useApp, useUi } from "../app.ts";
 import { rename } from "../graph/commands.ts";
 import { BYPASSED, type Mode, MUTED, type NodeId } from "../graph/document.ts";
+import { typeColour } from "./palette.ts";
 import type { NodeRun } from "../store/run_state.ts";
 
 interface Props {
@@ -11,15 +12,22 @@ interface Props {
   readonly type: string;
   readonly mode: Mode;
   readonly color: string | null;
+  /** The type that the node is chiefly about; its colour marks the title. */
+  readonly mark: string;
   readonly run: NodeRun | undefined;
 }
 
-export function NodeTitle({ id, title, type, mode, color, run }: Props) {
+export function NodeTitle({ id, title, type, mode, color, mark, run }: Props) {
   const isRenaming = useUi((state) => state.renaming === id);
   const fraction = run && run.state === "running" && run.max > 0 ? run.value / run.max : null;
   return (
     <header className="node-title" style={color === null ? undefined : { boxShadow: `inset 0 3px 0 ${color}` }}>
-      {isRenaming ? <TitleField id={id} title={title} /> : <h3 title={title === type ? type : `${title} (${type})`}>{title}</h3>}
+      <i className="title-mark" style={markOf(mark)} aria-hidden="true" />
+      {isRenaming ? (
+        <TitleField id={id} title={title} />
+      ) : (
+        <h3 title={title === type ? type : `${title} (${type})`}>{title}</h3>
+      )}
       {mode === MUTED && <span className="badge">muted</span>}
       {mode === BYPASSED && <span className="badge">bypassed</span>}
       {run && <RunBadge run={run} />}
@@ -39,13 +47,25 @@ export function NodeTitle({ id, title, type, mode, color, run }: Props) {
   );
 }
 
+/** Both themes' colours; the style sheet takes the one that holds. */
+function markOf(type: string): CSSProperties & Record<"--dark" | "--light", string> {
+  return { "--dark": typeColour(type, true), "--light": typeColour(type, false) };
+}
+
 function RunBadge({ run }: { readonly run: NodeRun }) {
   switch (run.state) {
     case "running":
-      return run.max > 1 ? <span className="badge running">{`${run.value}/${run.max}`}</span> : <span className="badge running">running</span>;
+      return run.max > 1 ? (
+        <span className="badge running">{`${run.value}/${run.max}`}</span>
+      ) : (
+        <span className="badge running">running</span>
+      );
     case "cached":
       return (
-        <span className="badge cached" title="Nothing that it depends on has changed, so its last result was used again.">
+        <span
+          className="badge cached"
+          title="Nothing that it depends on has changed, so its last result was used again."
+        >
           cached
         </span>
       );

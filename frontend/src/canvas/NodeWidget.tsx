@@ -26,7 +26,9 @@ export const NodeWidget = memo(function NodeWidget({ node, definition, title, pl
   const { input } = entry;
   const { values } = widgetsOf(node, definition);
   const lastUsed = useDocument((state) => state.lastUsed.get(controlKey(node.id, input.name)));
-  const isWrong = useRun((state) => state.problems.some((problem) => problem.node === node.id && problem.input === input.name));
+  const isWrong = useRun((state) =>
+    state.problems.some((problem) => problem.node === node.id && problem.input === input.name),
+  );
   const set = (key: string, value: Json): void => editor.do(setValue(node.id, key, value));
   const label = `${input.name}, ${title}`;
   const style = { top: y, height };

@@ -70,7 +70,8 @@ export function drawLinks(pen: Pen, scene: Scene, palette: Palette, looks: LinkL
     traceLink(path, curve.from, curve.to);
   }
   const thin = Math.max(2, 1.2 / looks.scale);
-  for (const [colour, path] of batches) strokeLink(pen, path, colour, palette, thin, looks.selection.size > 0 ? 0.6 : 0.9);
+  for (const [colour, path] of batches)
+    strokeLink(pen, path, colour, palette, thin, looks.selection.size > 0 ? 0.6 : 0.9);
   for (const [colour, path] of strong) strokeLink(pen, path, colour, palette, thin * 1.4, 1);
 }
 
@@ -142,7 +143,14 @@ export function drawNode(pen: Pen, box: NodeBox, node: GraphNode, palette: Palet
 
 function drawOutline(pen: Pen, { rect }: NodeBox, palette: Palette, { isSelected, run, scale }: NodeLooks): void {
   const state = run?.state;
-  const colour = state === "error" ? palette.error : state === "running" ? palette.running : isSelected ? palette.accent : palette.border;
+  const colour =
+    state === "error"
+      ? palette.error
+      : state === "running"
+        ? palette.running
+        : isSelected
+          ? palette.accent
+          : palette.border;
   const isMarked = colour !== palette.border;
   pen.strokeStyle = colour;
   pen.lineWidth = isMarked ? Math.max(2, 2 / scale) : 1;

@@ -77,7 +77,8 @@ export function placeNode(node: GraphNode, sockets: Sockets, widgets: Widgets, s
   const hasPicture = shown.hasPicture || showsUpload(widgets);
   const texts = rows.filter(isMultiline).length;
   const rest = (rows.length - texts) * WIDGET_ROW + (rows.length > 0 ? PADDING : 0);
-  const least = y + rest + texts * TEXT_MIN + (shown.hasText ? SHOWN_TEXT_MIN : 0) + (hasPicture ? PICTURE_MIN : 0) + PADDING;
+  const least =
+    y + rest + texts * TEXT_MIN + (shown.hasText ? SHOWN_TEXT_MIN : 0) + (hasPicture ? PICTURE_MIN : 0) + PADDING;
   const height = Math.max(node.size[1], least);
   const spare = height - least;
   const textHeight = TEXT_MIN + (texts > 0 ? spare / texts : 0);

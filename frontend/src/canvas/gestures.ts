@@ -32,12 +32,17 @@ export class Gestures {
   private rerouted: Link | null = null;
   private marqueeBase: ReadonlySet<NodeId> | null = null;
   private resizeFrom: Point | null = null;
-  isSpaceHeld = false;
+  private isSpaceHeld = false;
 
   constructor(editor: Editor, view: CanvasView, overlay: Overlay) {
     this.editor = editor;
     this.view = view;
     this.overlay = overlay;
+  }
+
+  /** While Space is held, a drag pans wherever it begins. */
+  holdSpace(isHeld: boolean): void {
+    this.isSpaceHeld = isHeld;
   }
 
   get isBusy(): boolean {
@@ -127,7 +132,7 @@ export class Gestures {
         this.resizeFrom = null;
         return editor.endGesture();
       case "search":
-        return editor.openSearch(toWorld(view.viewport, [effect.x, effect.y]), [effect.x, effect.y]);
+        return editor.openSearch(toWorld(view.viewport, [effect.x, effect.y]), view.onPage([effect.x, effect.y]));
       case "rename":
         return editor.ui.setState({ renaming: effect.id });
     }
@@ -169,7 +174,8 @@ export class Gestures {
     this.marqueeBase ??= isAdding ? this.editor.selection : new Set();
     this.overlay.showMarquee(rect);
     const ids = [...this.marqueeBase, ...this.view.nodesIn(rect)];
-    if (ids.length !== this.editor.selection.size || ids.some((id) => !this.editor.selection.has(id))) this.editor.select(ids);
+    if (ids.length !== this.editor.selection.size || ids.some((id) => !this.editor.selection.has(id)))
+      this.editor.select(ids);
   }
 
   private endMarquee(): void {
@@ -183,7 +189,9 @@ export class Gestures {
     this.resizeFrom ??= [box.width, box.height];
     const { scale } = this.view.viewport;
     const [width, height] = this.resizeFrom;
-    this.editor.do(resizeNode(id, [Math.max(120, Math.round(width + dx / scale)), Math.max(0, Math.round(height + dy / scale))]));
+    this.editor.do(
+      resizeNode(id, [Math.max(120, Math.round(width + dx / scale)), Math.max(0, Math.round(height + dy / scale))]),
+    );
   }
 
   private clickLink(id: number): void {
@@ -233,7 +241,8 @@ export class Gestures {
   }
 
   private endPoint(from: SocketRef, ends: LinkEnds): Point | null {
-    if (from.side === "input") return this.view.socketOnScreen({ node: ends.source, side: "output", index: ends.output });
+    if (from.side === "input")
+      return this.view.socketOnScreen({ node: ends.source, side: "output", index: ends.output });
     const index = this.socketsAt(ends.target).inputs.findIndex((input) => input.name === ends.input);
     return this.view.socketOnScreen({ node: ends.target, side: "input", index });
   }
@@ -253,7 +262,7 @@ export class Gestures {
       this.editor.do(disconnect([rerouted]));
     } else {
       // The link stays drawn while the search that it opens is there.
-      this.editor.openSearch(toWorld(this.view.viewport, at), at, from);
+      this.editor.openSearch(toWorld(this.view.viewport, at), this.view.onPage(at), from);
       return;
     }
     this.endLink();
@@ -277,14 +286,20 @@ export class Gestures {
       return this.join(from, { node: hit.id, side: "input", index: sockets.inputs.indexOf(best) });
     }
     const index = bestOutput(sockets, type);
-    return index < 0 ? { reason: `This node has no output of type ${type}.` } : this.join({ node: hit.id, side: "output", index }, from);
+    return index < 0
+      ? { reason: `This node has no output of type ${type}.` }
+      : this.join({ node: hit.id, side: "output", index }, from);
   }
 
   private join(source: SocketRef, target: SocketRef): Proposal {
     const output = this.socketsAt(source.node).outputs[source.index];
     const input = this.socketsAt(target.node).inputs[target.index];
     if (!output || !input) return null;
-    const verdict: Verdict = canConnect(this.editor.document, { node: source.node, socket: output }, { node: target.node, socket: input });
+    const verdict: Verdict = canConnect(
+      this.editor.document,
+      { node: source.node, socket: output },
+      { node: target.node, socket: input },
+    );
     if (!verdict.ok) return { reason: verdict.reason };
     const type = output.type === "*" ? input.type : output.type;
     return { ends: { source: source.node, output: source.index, target: target.node, input: input.name, type } };

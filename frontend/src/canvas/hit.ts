@@ -30,7 +30,13 @@ export function hitTest(scene: Scene, order: readonly NodeId[], at: Point, scale
 
 function hitNode(box: NodeBox, [x, y]: Point): Hit | null {
   const { rect } = box;
-  if (!contains({ x: rect.x - SOCKET_REACH, y: rect.y, width: rect.width + 2 * SOCKET_REACH, height: rect.height }, [x, y])) return null;
+  if (
+    !contains({ x: rect.x - SOCKET_REACH, y: rect.y, width: rect.width + 2 * SOCKET_REACH, height: rect.height }, [
+      x,
+      y,
+    ])
+  )
+    return null;
   const [dx, dy] = [x - rect.x, y - rect.y - box.title];
   const socket = hitSocket(box, dx, dy);
   if (socket) return { kind: "socket", socket };

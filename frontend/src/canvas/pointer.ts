@@ -64,7 +64,13 @@ export type Gesture =
   | { readonly kind: "pressed"; readonly start: PointerInput; readonly lastTap: Tap | null }
   | { readonly kind: "panning"; readonly pointer: number; readonly x: number; readonly y: number }
   | { readonly kind: "dragging"; readonly pointer: number; readonly x: number; readonly y: number }
-  | { readonly kind: "marquee"; readonly pointer: number; readonly x: number; readonly y: number; readonly isAdding: boolean }
+  | {
+      readonly kind: "marquee";
+      readonly pointer: number;
+      readonly x: number;
+      readonly y: number;
+      readonly isAdding: boolean;
+    }
   | { readonly kind: "linking"; readonly pointer: number }
   | { readonly kind: "resizing"; readonly pointer: number; readonly id: NodeId; readonly x: number; readonly y: number }
   | { readonly kind: "pinching"; readonly pinch: Pinch };
@@ -96,7 +102,10 @@ export function reducePointer(gesture: Gesture, input: PointerInput): Step {
       if (isSecondFinger(gesture, input)) return pinch(gesture.pointer, [gesture.x, gesture.y], input);
       if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
       if (input.type === "up") return to(AT_REST);
-      return to({ ...gesture, x: input.x, y: input.y }, { do: "pan", dx: input.x - gesture.x, dy: input.y - gesture.y });
+      return to(
+        { ...gesture, x: input.x, y: input.y },
+        { do: "pan", dx: input.x - gesture.x, dy: input.y - gesture.y },
+      );
     case "dragging": {
       if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
       const moved = { dx: input.x - gesture.x, dy: input.y - gesture.y };
@@ -169,7 +178,8 @@ function beginDrag(start: PointerInput, input: PointerInput): Step {
 /** The pointer went up where it went down. */
 function tap(start: PointerInput, lastTap: Tap | null): Step {
   const { hit, x, y, time } = start;
-  const isDouble = lastTap !== null && time - lastTap.time < DOUBLE_CLICK_MS && Math.hypot(x - lastTap.x, y - lastTap.y) < TOUCH_DRIFT;
+  const isDouble =
+    lastTap !== null && time - lastTap.time < DOUBLE_CLICK_MS && Math.hypot(x - lastTap.x, y - lastTap.y) < TOUCH_DRIFT;
   const next: Gesture = { kind: "idle", lastTap: isDouble ? null : { time, x, y } };
   switch (hit.kind) {
     case "void":
@@ -180,7 +190,9 @@ function tap(start: PointerInput, lastTap: Tap | null): Step {
     case "node":
       if (isDouble && hit.isTitle) return to(next, { do: "rename", id: hit.id });
       // Pressing one of several selected nodes keeps them, so that they can be dragged; a click means this one.
-      return start.isSelected && !start.shift && !start.ctrl ? to(next, { do: "select", id: hit.id, mode: "replace" }) : to(next);
+      return start.isSelected && !start.shift && !start.ctrl
+        ? to(next, { do: "select", id: hit.id, mode: "replace" })
+        : to(next);
     case "resize":
       return start.isSelected ? to(next) : to(next, { do: "select", id: hit.id, mode: "replace" });
     case "socket":

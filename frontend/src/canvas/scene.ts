@@ -1,5 +1,13 @@
 /** The document as it stands on the canvas: boxes and link curves. Derived; boxes of unchanged nodes are kept. */
-import { type GraphNode, type Link, type NodeId, type Point, type WorkflowDocument, linksOf, nodesOf } from "../graph/document.ts";
+import {
+  type GraphNode,
+  type Link,
+  type NodeId,
+  type Point,
+  type WorkflowDocument,
+  linksOf,
+  nodesOf,
+} from "../graph/document.ts";
 import type { Definitions, NodeDefinition } from "../graph/definitions.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
@@ -41,7 +49,12 @@ export class SceneBuilder {
     return { document, boxes, links: linksOf(document), linked };
   }
 
-  private boxOf(node: GraphNode, definition: NodeDefinition | undefined, linked: ReadonlySet<string>, shown: Shown): NodeBox {
+  private boxOf(
+    node: GraphNode,
+    definition: NodeDefinition | undefined,
+    linked: ReadonlySet<string>,
+    shown: Shown,
+  ): NodeBox {
     const key = `${[...linked].join("\u0000")}|${shown.hasPicture}|${shown.hasText}`;
     const known = this.known.get(node);
     if (known && known.definition === definition && known.key === key) return known.box;

@@ -32,12 +32,13 @@ export interface Drag {
 }
 
 export class CanvasView {
-  readonly mounted: StoreApi<{ readonly ids: readonly NodeId[] }> = createStore(() => ({ ids: [] as readonly NodeId[] }));
+  readonly mounted: StoreApi<{ readonly ids: readonly NodeId[] }> = createStore(() => ({
+    ids: [] as readonly NodeId[],
+  }));
   viewport: Viewport = { x: 0, y: 0, scale: 1 };
-  /** Told when the viewport changes, for the zoom display. */
-  onViewport: (viewport: Viewport) => void = () => {};
   private readonly editor: Editor;
   private readonly builder = new SceneBuilder();
+  private readonly watchers = new Set<(viewport: Viewport) => void>();
   private readonly bodies = new Map<NodeId, HTMLElement>();
   private elements: Elements | null = null;
   private palette: Palette | null = null;
@@ -45,7 +46,14 @@ export class CanvasView {
   private drag: Drag | null = null;
   private hiddenLink: LinkId | null = null;
   private frame = 0;
-  private cached: { document: unknown; definitions: unknown; pictures: unknown; previews: unknown; texts: unknown; scene: Scene } | null = null;
+  private cached: {
+    document: unknown;
+    definitions: unknown;
+    pictures: unknown;
+    previews: unknown;
+    texts: unknown;
+    scene: Scene;
+  } | null = null;
 
   constructor(editor: Editor) {
     this.editor = editor;
@@ -135,9 +143,16 @@ export class CanvasView {
     return point && toScreen(this.viewport, point);
   }
 
+  /** Tells of every change of the viewport, beginning with now; the answer stops it. */
+  watchViewport(watch: (viewport: Viewport) => void): () => void {
+    this.watchers.add(watch);
+    watch(this.viewport);
+    return () => this.watchers.delete(watch);
+  }
+
   setViewport(viewport: Viewport): void {
     this.viewport = viewport;
-    this.onViewport(viewport);
+    for (const watch of this.watchers) watch(viewport);
     this.invalidate();
   }
 
@@ -159,7 +174,11 @@ export class CanvasView {
     const { scene } = this;
     const chosen = ids ? [...ids] : [...scene.boxes.keys()];
     const rects = chosen.flatMap((id) => scene.boxes.get(id)?.rect ?? []);
-    if (!ids) for (const { bounding: [x, y, width, height] } of scene.document.groups) rects.push({ x, y, width, height });
+    if (!ids)
+      for (const {
+        bounding: [x, y, width, height],
+      } of scene.document.groups)
+        rects.push({ x, y, width, height });
     const whole = union(rects);
     if (whole && this.size[0] > 0) this.setViewport(fitRect(whole, this.size[0], this.size[1]));
   }
@@ -172,6 +191,12 @@ export class CanvasView {
     const { x, y, width, height } = box.rect;
     const [w, h] = this.size;
     this.setViewport({ x: w / 2 - (x + width / 2) * scale, y: h / 2 - (y + height / 2) * scale, scale });
+  }
+
+  /** A point of the canvas on the whole page, where popups stand. */
+  onPage([x, y]: Point): Point {
+    const box = this.elements?.host.getBoundingClientRect();
+    return [x + (box?.left ?? 0), y + (box?.top ?? 0)];
   }
 
   /** The middle of what is seen, in the world. */
@@ -258,7 +283,12 @@ export class CanvasView {
       // React may not have made the body yet; until it has, the canvas stands in.
       if (!box || !node || this.bodies.has(id) || !overlaps(box.rect, visible)) continue;
       const title = node.title ?? this.editor.definitionOf(node.type)?.displayName ?? node.type;
-      drawNode(pen, box, node, palette, { title, isSelected: selection.has(id), run: nodes[id], scale: this.viewport.scale });
+      drawNode(pen, box, node, palette, {
+        title,
+        isSelected: selection.has(id),
+        run: nodes[id],
+        scale: this.viewport.scale,
+      });
     }
   }
 

@@ -1,7 +1,11 @@
 /** What a turn of the wheel means over the canvas. */
 
 /** The factor to zoom by. A pinch on a trackpad comes as a wheel with Ctrl and small steps. */
-export function wheelFactor({ deltaY, deltaMode, ctrlKey }: Pick<WheelEvent, "deltaY" | "deltaMode" | "ctrlKey">): number {
+export function wheelFactor({
+  deltaY,
+  deltaMode,
+  ctrlKey,
+}: Pick<WheelEvent, "deltaY" | "deltaMode" | "ctrlKey">): number {
   const pixels = deltaMode === 1 ? deltaY * 33 : deltaMode === 2 ? deltaY * 400 : deltaY;
   const bounded = Math.max(-240, Math.min(240, pixels));
   return Math.exp(-bounded * (ctrlKey && Math.abs(bounded) < 50 ? 0.01 : 0.0013));

@@ -162,7 +162,10 @@ export function setValue(id: NodeId, widget: string, value: Json): Change {
 
 export function rename(id: NodeId, title: string): Change {
   const trimmed = title.trim();
-  return { label: "rename", recipe: (draft) => edit(writable(draft).nodes, id, { title: trimmed === "" ? null : trimmed }) };
+  return {
+    label: "rename",
+    recipe: (draft) => edit(writable(draft).nodes, id, { title: trimmed === "" ? null : trimmed }),
+  };
 }
 
 export function setModes(ids: Iterable<NodeId>, mode: Mode, label: string): Change {

@@ -108,7 +108,13 @@ export const INPUT_RAIL = nodeId(-10);
 export const OUTPUT_RAIL = nodeId(-20);
 
 export const EMPTY_DOCUMENT: WorkflowDocument = {
-  nodes: {}, links: {}, groups: [], subgraphs: {}, saved: null, order: { nodes: [], links: [] } };
+  nodes: {},
+  links: {},
+  groups: [],
+  subgraphs: {},
+  saved: null,
+  order: { nodes: [], links: [] },
+};
 
 export function nodesOf(network: Network): GraphNode[] {
   return Object.values(network.nodes);

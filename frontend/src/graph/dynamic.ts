@@ -24,7 +24,8 @@ export function autogrowInputs(input: InputDefinition, linked: ReadonlySet<strin
   const inner = isObject(template["input"]) ? parseInputs(template["input"])[0] : undefined;
   if (!inner) return [];
   const socket = (name: string): InputDefinition => ({ ...inner, name: `${input.name}.${name}`, widget: null });
-  if (isArray(template["names"])) return template["names"].flatMap((name) => (asString(name) ? [socket(String(name))] : []));
+  if (isArray(template["names"]))
+    return template["names"].flatMap((name) => (asString(name) ? [socket(String(name))] : []));
   const prefix = asString(template["prefix"]) ?? inner.name;
   const min = asNumber(template["min"]) ?? 1;
   const max = asNumber(template["max"]) ?? 100;

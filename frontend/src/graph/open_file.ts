@@ -7,13 +7,19 @@ import { isPrompt, readPrompt } from "./read_prompt.ts";
 import { isWorkflow, readWorkflow } from "./read_workflow.ts";
 
 export type Opened =
-  | { readonly ok: true; readonly document: WorkflowDocument; /** A prompt has no positions. */ readonly needsLayout: boolean }
+  | {
+      readonly ok: true;
+      readonly document: WorkflowDocument;
+      /** A prompt has no positions. */ readonly needsLayout: boolean;
+    }
   | { readonly ok: false; readonly message: string };
 
 export async function openFile(name: string, bytes: Uint8Array, definitions: Definitions): Promise<Opened> {
   if (isPng(bytes)) return openPng(name, bytes, definitions);
   if (looksBinary(bytes)) {
-    return refuse(`“${name}” is neither JSON nor a PNG picture; open a workflow (.json) or a picture that carries one.`);
+    return refuse(
+      `“${name}” is neither JSON nor a PNG picture; open a workflow (.json) or a picture that carries one.`,
+    );
   }
   return openText(name, new TextDecoder().decode(bytes), definitions);
 }
@@ -39,7 +45,9 @@ export function openJson(name: string, raw: Json, definitions: Definitions): Ope
       if (inner !== undefined && (isWorkflow(inner) || isPrompt(inner))) return openJson(name, inner, definitions);
     }
   }
-  return refuse(`“${name}” is JSON but no workflow: it has neither a list of nodes nor prompt nodes with a class_type.`);
+  return refuse(
+    `“${name}” is JSON but no workflow: it has neither a list of nodes nor prompt nodes with a class_type.`,
+  );
 }
 
 async function openPng(name: string, bytes: Uint8Array, definitions: Definitions): Promise<Opened> {

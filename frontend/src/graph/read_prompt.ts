@@ -16,7 +16,10 @@ import { asString, isArray, isObject, type Json, type JsonObject } from "./json.
 export function isPrompt(raw: Json): raw is JsonObject {
   if (!isObject(raw)) return false;
   const nodes = Object.values(raw);
-  return nodes.length > 0 && nodes.every((node) => isObject(node) && asString(node["class_type"]) && isObject(node["inputs"]));
+  return (
+    nodes.length > 0 &&
+    nodes.every((node) => isObject(node) && asString(node["class_type"]) && isObject(node["inputs"]))
+  );
 }
 
 export function readPrompt(raw: JsonObject, definitions: Definitions): WorkflowDocument {
@@ -62,7 +65,11 @@ export function readPrompt(raw: JsonObject, definitions: Definitions): WorkflowD
       saved: null,
     };
   }
-  return { ...EMPTY_DOCUMENT, nodes: withOutputs(nodes, links), links: Object.fromEntries(links.map((link) => [link.id, link])) };
+  return {
+    ...EMPTY_DOCUMENT,
+    nodes: withOutputs(nodes, links),
+    links: Object.fromEntries(links.map((link) => [link.id, link])),
+  };
 }
 
 /** Whoever opens a prompt wants its picture again: its seeds stay as they are. */
@@ -71,7 +78,13 @@ function keepControls(values: Record<string, Json>, hasSeed: boolean): Record<st
 }
 
 function isLink(value: Json | undefined, raw: JsonObject): value is readonly [string, number] {
-  return isArray(value) && value.length === 2 && typeof value[0] === "string" && typeof value[1] === "number" && value[0] in raw;
+  return (
+    isArray(value) &&
+    value.length === 2 &&
+    typeof value[0] === "string" &&
+    typeof value[1] === "number" &&
+    value[0] in raw
+  );
 }
 
 function unwrap(value: Json): Json {
@@ -94,7 +107,12 @@ function withOutputs(nodes: Record<NodeId, GraphNode>, links: readonly Link[]): 
   for (const link of links) counts.set(link.source, Math.max(counts.get(link.source) ?? 0, link.output + 1));
   return Object.fromEntries(
     Object.values(nodes).map((node) => {
-      const outputs: SavedOutput[] = Array.from({ length: counts.get(node.id) ?? 0 }, () => ({ name: "", type: "*", label: null, saved: null }));
+      const outputs: SavedOutput[] = Array.from({ length: counts.get(node.id) ?? 0 }, () => ({
+        name: "",
+        type: "*",
+        label: null,
+        saved: null,
+      }));
       return [node.id, { ...node, outputs }];
     }),
   );

@@ -59,7 +59,14 @@ function readSubgraphs(raw: JsonObject): Record<string, Subgraph> {
   // Rails first: reading an instance's values needs the rails of its definition.
   for (const definition of found) {
     const id = asString(definition["id"]);
-    if (id) subgraphs[id] = { id, name: asString(definition["name"]) ?? "Subgraph", ...rails(definition), nodes: {}, links: {} };
+    if (id)
+      subgraphs[id] = {
+        id,
+        name: asString(definition["name"]) ?? "Subgraph",
+        ...rails(definition),
+        nodes: {},
+        links: {},
+      };
   }
   // Links and inner nodes next; instances among them refer to the shells made above.
   for (const pass of ["links", "nodes"] as const) {
@@ -70,9 +77,10 @@ function readSubgraphs(raw: JsonObject): Record<string, Subgraph> {
       subgraphs[shell.id] = {
         ...shell,
         nodes: Object.fromEntries(nodes.map((node) => [node.id, node])),
-        links: pass === "links" || Object.keys(shell.links).length === 0
-          ? Object.fromEntries(links.map((link) => [link.id, link]))
-          : shell.links,
+        links:
+          pass === "links" || Object.keys(shell.links).length === 0
+            ? Object.fromEntries(links.map((link) => [link.id, link]))
+            : shell.links,
       };
     }
   }
@@ -124,7 +132,13 @@ function readLink(
   const claim = claims.get(linkId(Number(id)));
   // Saved indices go stale; the input that names the link is right. Rails have no such list.
   const input = claim?.target === to ? claim.input : (nodes.get(to)?.inputs[Number(index)]?.name ?? String(index ?? 0));
-  const base = { id: linkId(Number(id)), source: nodeId(source), output: Number(output ?? 0), type: typeName(type), saved: raw };
+  const base = {
+    id: linkId(Number(id)),
+    source: nodeId(source),
+    output: Number(output ?? 0),
+    type: typeName(type),
+    saved: raw,
+  };
   return { ...base, target: to, input };
 }
 
@@ -236,7 +250,9 @@ export function proxyWidgets(raw: JsonObject | null): ProxyWidget[] {
   const properties = raw?.["properties"];
   const list = isObject(properties) ? properties["proxyWidgets"] : null;
   if (!isArray(list)) return [];
-  return list.map((entry) => (isArray(entry) ? { inner: String(entry[0]), widget: String(entry[1]) } : { inner: "", widget: "" }));
+  return list.map((entry) =>
+    isArray(entry) ? { inner: String(entry[0]), widget: String(entry[1]) } : { inner: "", widget: "" },
+  );
 }
 
 /** The name of the subgraph's input that feeds this inner widget; null when none does. */

@@ -137,7 +137,11 @@ function subgraphDefinition(
     if (!widget) return base;
     const inherited = widgetsOf(target, inner).values[widget.name];
     const options = { ...widget.options, control_after_generate: false, image_upload: false };
-    return { ...widget, name: rail.name, options: inherited === undefined ? options : { ...options, default: inherited } };
+    return {
+      ...widget,
+      name: rail.name,
+      options: inherited === undefined ? options : { ...options, default: inherited },
+    };
   });
   const definition: NodeDefinition = {
     classType: id,

@@ -160,13 +160,15 @@ function entryDefault(entry: WidgetEntry): Json {
 function coerce(entry: WidgetEntry, value: Json | undefined): Json | undefined {
   if (entry.role === "control") return value === true ? "randomize" : value === false ? "fixed" : value;
   const numeric = entry.input.widget === "integer" || entry.input.widget === "number";
-  if (numeric && typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value))) return Number(value);
+  if (numeric && typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)))
+    return Number(value);
   return value;
 }
 
 function fits(entry: WidgetEntry, value: Json | undefined): value is Json {
   if (value === undefined || value === null) return false;
-  if (entry.role === "control") return typeof value === "string" && /^(fixed|increment|decrement|randomize|increment-wrap)$/.test(value);
+  if (entry.role === "control")
+    return typeof value === "string" && /^(fixed|increment|decrement|randomize|increment-wrap)$/.test(value);
   if (entry.role !== "value") return true;
   return valueFits(entry.input, value);
 }

@@ -79,7 +79,8 @@ function emit(conversion: Conversion, scope: Scope, prompt: Record<string, Promp
 function dropDanglingLinks(node: PromptNode, prompt: Prompt): void {
   const inputs = node.inputs as Record<string, Json>;
   for (const [name, value] of Object.entries(inputs)) {
-    if (isArray(value) && value.length === 2 && typeof value[0] === "string" && !(value[0] in prompt)) delete inputs[name];
+    if (isArray(value) && value.length === 2 && typeof value[0] === "string" && !(value[0] in prompt))
+      delete inputs[name];
   }
 }
 
@@ -112,6 +113,12 @@ class Conversion {
   promptNode(scope: Scope, node: GraphNode): PromptNode {
     const definition = definitionOf(this.document, this.definitions, node.type);
     const inputs: Record<string, Json> = {};
+    // An unknown class keeps what the file says by name, so that a prompt opened here is also written whole.
+    if (!definition) {
+      for (const [name, value] of Object.entries({ ...node.named, ...node.values })) {
+        if (value !== undefined) inputs[name] = asLiteral(value);
+      }
+    }
     const { entries } = widgetsOf(node, definition);
     for (const entry of entries) {
       if (entry.role !== "value") continue;
@@ -195,7 +202,8 @@ class Conversion {
 
   private primitiveValue(scope: Scope, node: GraphNode): Source {
     const values = node.saved?.["widgets_values"];
-    const value = scope.overrides.get(key(node.id, "value")) ?? node.values["value"] ?? (isArray(values) ? values[0] : undefined);
+    const value =
+      scope.overrides.get(key(node.id, "value")) ?? node.values["value"] ?? (isArray(values) ? values[0] : undefined);
     return value === undefined ? null : { value };
   }
 

@@ -42,8 +42,16 @@ export function writeWorkflow(document: WorkflowDocument, definitions: Definitio
   const root = document.saved ?? newRoot();
   return {
     ...root,
-    ...counter(root, "last_node_id", nodes.map((node) => Number(node.id))),
-    ...counter(root, "last_link_id", links.map((link) => link.id)),
+    ...counter(
+      root,
+      "last_node_id",
+      nodes.map((node) => Number(node.id)),
+    ),
+    ...counter(
+      root,
+      "last_link_id",
+      links.map((link) => link.id),
+    ),
     nodes: written,
     links: links.map((link) => writeLink(link, inputNames.get(link.target) ?? [])),
     groups: document.groups.map(writeGroup),
@@ -132,7 +140,10 @@ function writeInputs(
       link: linkAt(socket.name)?.id ?? null,
     });
   }
-  return { names, field: kept.length === 0 && node.saved && node.saved["inputs"] === undefined ? {} : { inputs: kept } };
+  return {
+    names,
+    field: kept.length === 0 && node.saved && node.saved["inputs"] === undefined ? {} : { inputs: kept },
+  };
 }
 
 function writeOutputs(node: GraphNode, sockets: Sockets, links: readonly Link[]): JsonObject {
@@ -155,7 +166,8 @@ function writeOutputs(node: GraphNode, sockets: Sockets, links: readonly Link[])
 function writeValues(node: GraphNode, document: WorkflowDocument, definitions: Definitions): JsonObject {
   if (node.saved && Object.keys(node.values).length === 0) return {};
   const definition = definitionOf(document, definitions, node.type);
-  if (!definition) return Object.keys(node.values).length === 0 ? {} : { widgets_values_named: { ...node.named, ...node.values } };
+  if (!definition)
+    return Object.keys(node.values).length === 0 ? {} : { widgets_values_named: { ...node.named, ...node.values } };
   const { entries, values } = widgetsOf(node, definition);
   // What the definition does not know stays in the file, except that the named values are complete.
   return {
@@ -172,7 +184,9 @@ function writeLink(link: Link, inputs: readonly string[]): Json {
     const [, source, output, target, savedIndex] = link.saved;
     const sameEnds = String(source) === link.source && output === link.output && String(target) === link.target;
     // A saved index may be stale; it is corrected only when something else about the node changed it.
-    return sameEnds && (savedIndex === index || inputs.indexOf(link.input) < 0) ? link.saved : [...fresh.slice(0, 5), link.saved[5] ?? link.type, ...link.saved.slice(6)];
+    return sameEnds && (savedIndex === index || inputs.indexOf(link.input) < 0)
+      ? link.saved
+      : [...fresh.slice(0, 5), link.saved[5] ?? link.type, ...link.saved.slice(6)];
   }
   if (isObject(link.saved)) {
     const ends: JsonObject = {

@@ -18,7 +18,6 @@ export function Modal({ label, className = "", onClose, children }: Props) {
   return (
     <dialog
       ref={dialog}
-      role="dialog"
       aria-label={label}
       className={`modal ${className}`}
       onCancel={(event) => {
@@ -28,7 +27,11 @@ export function Modal({ label, className = "", onClose, children }: Props) {
       onPointerDown={(event) => {
         // A press on the backdrop has the dialog itself as its target, outside its box.
         const box = event.currentTarget.getBoundingClientRect();
-        const isOutside = event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+        const isOutside =
+          event.clientX < box.left ||
+          event.clientX > box.right ||
+          event.clientY < box.top ||
+          event.clientY > box.bottom;
         if (event.target === event.currentTarget && isOutside) onClose();
       }}
     >

@@ -28,7 +28,9 @@ export function OpenDialog({ onClose }: { readonly onClose: () => void }) {
       <button type="button" className="wide-button" onClick={() => picker.current?.click()}>
         <UploadIcon /> From this computer…
       </button>
-      <p className="hint">A workflow or API prompt (.json), or a picture (.png) that carries one. Dropping it on the canvas does the same.</p>
+      <p className="hint">
+        A workflow or API prompt (.json), or a picture (.png) that carries one. Dropping it on the canvas does the same.
+      </p>
       <input
         ref={picker}
         type="file"
@@ -43,7 +45,14 @@ export function OpenDialog({ onClose }: { readonly onClose: () => void }) {
         }}
       />
       <h3>On the server</h3>
-      <input className="field" type="search" placeholder="Search…" aria-label="Search workflows" value={query} onChange={(event) => setQuery(event.currentTarget.value)} />
+      <input
+        className="field"
+        type="search"
+        placeholder="Search…"
+        aria-label="Search workflows"
+        value={query}
+        onChange={(event) => setQuery(event.currentTarget.value)}
+      />
       <ul className="file-list" data-scrolls>
         {found.map((file) => (
           <li key={file.path}>
@@ -64,5 +73,8 @@ export function OpenDialog({ onClose }: { readonly onClose: () => void }) {
 /** Servers give seconds, some milliseconds. */
 function modified(time: number): string {
   if (time <= 0) return "";
-  return new Date(time < 1e11 ? time * 1000 : time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(time < 1e11 ? time * 1000 : time).toLocaleString(undefined, {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
 }

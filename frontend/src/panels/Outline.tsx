@@ -10,7 +10,8 @@ export function Outline() {
   const definitions = useDocument((state) => state.definitions);
   const [query, setQuery] = useState("");
   const tree = useRef<HTMLDivElement>(null);
-  const titleOf = (node: GraphNode): string => node.title ?? definitions.get(node.type)?.displayName ?? document.subgraphs[node.type]?.name ?? node.type;
+  const titleOf = (node: GraphNode): string =>
+    node.title ?? definitions.get(node.type)?.displayName ?? document.subgraphs[node.type]?.name ?? node.type;
   const nodes = Object.values(document.nodes).toSorted((a, b) => a.pos[0] - b.pos[0] || a.pos[1] - b.pos[1]);
   const found = search(nodes, query, (node) => `${titleOf(node)} ${node.type} #${node.id}`);
   const choose = (id: NodeId): void => {
@@ -43,7 +44,15 @@ export function Outline() {
         value={query}
         onChange={(event) => setQuery(event.currentTarget.value)}
       />
-      <div ref={tree} className="outline-tree" role="tree" aria-label="Nodes" tabIndex={-1} onKeyDown={onKeyDown} data-scrolls>
+      <div
+        ref={tree}
+        className="outline-tree"
+        role="tree"
+        aria-label="Nodes"
+        tabIndex={-1}
+        onKeyDown={onKeyDown}
+        data-scrolls
+      >
         {found.map((node, index) => (
           <OutlineItem key={node.id} node={node} title={titleOf(node)} isFirst={index === 0} onChoose={choose} />
         ))}
@@ -63,7 +72,9 @@ interface ItemProps {
 function OutlineItem({ node, title, isFirst, onChoose }: ItemProps) {
   const isSelected = useDocument((state) => state.selection.has(node.id));
   const run = useRun((state) => state.nodes[node.id]);
-  const count = useDocument((state) => linksOf(state.history.document).filter((link) => link.target === node.id).length);
+  const count = useDocument(
+    (state) => linksOf(state.history.document).filter((link) => link.target === node.id).length,
+  );
   const state = run?.state ?? "idle";
   return (
     <div

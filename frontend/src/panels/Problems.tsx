@@ -14,7 +14,12 @@ export function Problems() {
       <header>
         <WarningIcon />
         <h2>{problems.length === 1 ? "1 problem" : `${problems.length} problems`}</h2>
-        <button type="button" className="tool" aria-label="Close the problems" onClick={() => editor.ui.setState({ isProblemsOpen: false })}>
+        <button
+          type="button"
+          className="tool"
+          aria-label="Close the problems"
+          onClick={() => editor.ui.setState({ isProblemsOpen: false })}
+        >
           <CloseIcon />
         </button>
       </header>

@@ -9,7 +9,8 @@ export function SaveDialog({ onClose }: { readonly onClose: () => void }) {
   const [name, setName] = useState(current);
   const [isTaken, setTaken] = useState(false);
   const clean = name.trim().replace(/\.json$/i, "");
-  const isValid = clean !== "" && !clean.split("/").some((part) => part === ".." || part === "" || part.startsWith("."));
+  const isValid =
+    clean !== "" && !clean.split("/").some((part) => part === ".." || part === "" || part.startsWith("."));
   const save = async (overwrite: boolean): Promise<void> => {
     if (!isValid) return;
     if (await files.store(`${clean}.json`, overwrite)) onClose();

@@ -40,7 +40,8 @@ function Palette({ search }: { readonly search: Search }) {
   useEffect(() => root.current?.querySelector("input")?.focus(), []);
   useEffect(() => {
     const outside = (event: PointerEvent): void => {
-      if (event.target instanceof Node && !root.current?.contains(event.target)) app.editor.ui.setState({ search: null });
+      if (event.target instanceof Node && !root.current?.contains(event.target))
+        app.editor.ui.setState({ search: null });
     };
     window.addEventListener("pointerdown", outside, true);
     return () => window.removeEventListener("pointerdown", outside, true);
@@ -55,7 +56,10 @@ function Palette({ search }: { readonly search: Search }) {
       className="popup palette"
       role="dialog"
       aria-label="Add a node"
-      style={{ left: Math.max(8, Math.min(search.screen[0], window.innerWidth - 460)), top: Math.max(56, Math.min(search.screen[1], window.innerHeight - 480)) }}
+      style={{
+        left: Math.max(8, Math.min(search.screen[0], window.innerWidth - 460)),
+        top: Math.max(56, Math.min(search.screen[1], window.innerHeight - 480)),
+      }}
     >
       <div className="palette-field">
         <input
@@ -65,7 +69,9 @@ function Palette({ search }: { readonly search: Search }) {
           aria-controls="palette-list"
           aria-activedescendant={found[active] ? `palette-${active}` : undefined}
           aria-label="Search nodes"
-          placeholder={wanted ? `Nodes that ${wanted.side === "input" ? "take" : "give"} ${wanted.type}…` : "Search nodes…"}
+          placeholder={
+            wanted ? `Nodes that ${wanted.side === "input" ? "take" : "give"} ${wanted.type}…` : "Search nodes…"
+          }
           value={query}
           onChange={(event) => {
             setQuery(event.currentTarget.value);
@@ -103,7 +109,11 @@ function Palette({ search }: { readonly search: Search }) {
             <span className="palette-category">{definition.category}</span>
           </div>
         ))}
-        {found.length === 0 && <p className="empty">{definitions.size < 10 ? "The server is still loading its nodes." : "No node matches."}</p>}
+        {found.length === 0 && (
+          <p className="empty">
+            {definitions.size < 10 ? "The server is still loading its nodes." : "No node matches."}
+          </p>
+        )}
       </div>
       {found[active] && <Summary definition={found[active]} />}
     </div>
@@ -144,7 +154,9 @@ function wantedBy({ editor, view }: App, { from }: Search): Wanted | null {
   const box = from && view.scene.boxes.get(from.node);
   if (!from || !box) return null;
   const type = (from.side === "output" ? box.outputs[from.index] : box.inputs[from.index])?.socket.type;
-  return editor.node(from.node) && type !== undefined ? { side: from.side === "output" ? "input" : "output", type } : null;
+  return editor.node(from.node) && type !== undefined
+    ? { side: from.side === "output" ? "input" : "output", type }
+    : null;
 }
 
 /** Adds the node where the search was opened, linked to the socket that it was opened from, as one step. */
@@ -156,9 +168,15 @@ function add({ editor, view }: App, { at, from }: Search, definition: NodeDefini
   const links = from ? linkTo({ editor, view }, id, from, sockets) : [];
   // The socket that the link ends in comes to where the link was dropped.
   const first = links[0];
-  const socket = first && (first.target === id ? box.inputs.find((input) => input.socket.name === first.input) : box.outputs[first.output]);
+  const socket =
+    first &&
+    (first.target === id ? box.inputs.find((input) => input.socket.name === first.input) : box.outputs[first.output]);
   const [dx, dy] = socket ? [socket.x, socket.y] : [box.width / 2, 0];
-  const node = { ...plain, pos: [Math.round(at[0] - dx), Math.round(at[1] - dy)] as const, size: [box.width, box.height] as const };
+  const node = {
+    ...plain,
+    pos: [Math.round(at[0] - dx), Math.round(at[1] - dy)] as const,
+    size: [box.width, box.height] as const,
+  };
   editor.do(addNodes([node], links));
   editor.select([id]);
 }
@@ -179,5 +197,7 @@ function linkTo(
   const input = box.inputs[from.index]?.socket;
   const output = input ? bestOutput(sockets, input.type) : -1;
   if (!input || output < 0) return [];
-  return [{ source: id, output, target: from.node, input: input.name, type: sockets.outputs[output]?.type ?? input.type }];
+  return [
+    { source: id, output, target: from.node, input: input.name, type: sockets.outputs[output]?.type ?? input.type },
+  ];
 }

@@ -5,7 +5,21 @@ import { actionOf } from "../actions/registry.ts";
 import { duration } from "../canvas/NodeTitle.tsx";
 import { overallProgress, phaseOf } from "../store/run_state.ts";
 import { ActionButton } from "./ActionButton.tsx";
-import { ArrangeIcon, DownIcon, FitIcon, NewIcon, OpenIcon, OutlineIcon, PlayIcon, PlusIcon, RedoIcon, SaveIcon, StopIcon, ThemeIcon, UndoIcon } from "./icons.tsx";
+import {
+  ArrangeIcon,
+  DownIcon,
+  FitIcon,
+  NewIcon,
+  OpenIcon,
+  OutlineIcon,
+  PlayIcon,
+  PlusIcon,
+  RedoIcon,
+  SaveIcon,
+  StopIcon,
+  ThemeIcon,
+  UndoIcon,
+} from "./icons.tsx";
 
 export function Toolbar() {
   const canUndo = useDocument((state) => state.history.past.length > 0);
@@ -67,7 +81,10 @@ function DocumentName() {
   const name = useDocument((state) => state.name);
   const isDirty = useDocument((state) => state.history.document !== state.clean);
   return (
-    <span className="document-name" title={isDirty ? "Changed since it was saved; the draft is kept in this browser" : name}>
+    <span
+      className="document-name"
+      title={isDirty ? "Changed since it was saved; the draft is kept in this browser" : name}
+    >
       {name}
       {isDirty && <span className="dirty" role="img" aria-label="not saved" />}
     </span>
@@ -143,7 +160,7 @@ function QueueCount() {
     );
   }
   return (
-    <span className="queue-count" title={`${count} in the queue`} data-queue={count}>
+    <span className="queue-count" hidden={count === 0} title={`${count} in the queue`} data-queue={count}>
       {count} queued
     </span>
   );
@@ -161,7 +178,11 @@ function InterruptButton() {
 function RunButton() {
   const progress = useRun(overallProgress);
   const phase = useRun(phaseOf);
-  const words = { idle: "Run", queued: "Queued", running: progress === null ? "Running" : `${Math.round(progress * 100)} %` }[phase];
+  const words = {
+    idle: "Run",
+    queued: "Queued",
+    running: progress === null ? "Running" : `${Math.round(progress * 100)} %`,
+  }[phase];
   return (
     <ActionButton action="run" className={`run ${phase}`}>
       <span className="run-fill" style={{ transform: `scaleX(${progress ?? 0})` }} />

@@ -12,18 +12,22 @@ export function ZoomControls() {
     const show = ({ scale: value }: { readonly scale: number }): void => {
       if (scale.current) scale.current.textContent = `${Math.round(value * 100)} %`;
     };
-    view.onViewport = show;
-    show(view.viewport);
-    return () => {
-      view.onViewport = () => {};
-    };
+    return view.watchViewport(show);
   }, [view]);
   return (
     <div className="zoom" role="group" aria-label="Zoom">
       <ActionButton action="zoom-out">
         <MinusIcon />
       </ActionButton>
-      <button ref={scale} type="button" className="tool zoom-scale" title="Zoom to 100 %" onClick={() => view.zoomBy(1 / view.viewport.scale)} />
+      <button
+        ref={scale}
+        type="button"
+        className="tool zoom-scale"
+        title="Zoom to 100 %"
+        onClick={() => view.zoomBy(1 / view.viewport.scale)}
+      >
+        100 %
+      </button>
       <ActionButton action="zoom-in">
         <PlusIcon />
       </ActionButton>

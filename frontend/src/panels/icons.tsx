@@ -12,7 +12,7 @@ function icon(children: ReactNode) {
 }
 
 export const PlayIcon = icon(<path d="M4.5 2.8v10.4L13 8z" className="solid" />);
-export const StopIcon = icon(<rect x="4" y="4" width="8" height="8" rx="1.5" className="solid" />);
+export const StopIcon = icon(<rect x="3" y="3" width="10" height="10" rx="2" className="solid" />);
 export const OpenIcon = icon(<path d="M1.8 12.8V3.6h4l1.4 1.7h6v2M1.8 12.8 3.9 7.3h10.8l-2.1 5.5z" />);
 export const SaveIcon = icon(<path d="M2.5 2.5h8.6l2.4 2.4v8.6h-11zM5 2.5v3.6h5V2.5M4.6 13.5V9.2h6.8v4.3" />);
 export const NewIcon = icon(<path d="M3.5 1.8h5.7l3.3 3.4v9h-9zM9 1.8v3.6h3.5M8 7.4v4.4M5.8 9.6h4.4" />);
@@ -29,7 +29,9 @@ export const ThemeIcon = icon(
     <path d="M8 2.4a5.6 5.6 0 0 1 0 11.2z" className="solid" />
   </>,
 );
-export const ArrangeIcon = icon(<path d="M1.8 3h4v4h-4zM10.2 2h4v4h-4zM10.2 10h4v4h-4zM5.8 5h2.2m0 0V4h2.2M8 5v7h2.2" />);
+export const ArrangeIcon = icon(
+  <path d="M1.8 3h4v4h-4zM10.2 2h4v4h-4zM10.2 10h4v4h-4zM5.8 5h2.2m0 0V4h2.2M8 5v7h2.2" />,
+);
 export const CloseIcon = icon(<path d="m4 4 8 8M12 4l-8 8" />);
 export const DownIcon = icon(<path d="m3.5 6 4.5 4.5L12.5 6" />);
 export const UpIcon = icon(<path d="m3.5 10 4.5-4.5L12.5 10" />);

@@ -9,7 +9,11 @@ export interface Wanted {
   readonly type: string;
 }
 
-export function searchNodes(definitions: Iterable<NodeDefinition>, query: string, wanted: Wanted | null): NodeDefinition[] {
+export function searchNodes(
+  definitions: Iterable<NodeDefinition>,
+  query: string,
+  wanted: Wanted | null,
+): NodeDefinition[] {
   const found: { definition: NodeDefinition; score: number }[] = [];
   for (const definition of definitions) {
     const fit = wanted ? fitOf(definition, wanted) : 0;
@@ -21,12 +25,15 @@ export function searchNodes(definitions: Iterable<NodeDefinition>, query: string
     found.push({ definition, score: Math.min(...scores) * 10 + fit + (definition.isDeprecated ? 50 : 0) });
   }
   const nameOf = ({ definition }: { definition: NodeDefinition }): string => definition.displayName;
-  return found.toSorted((a, b) => a.score - b.score || nameOf(a).localeCompare(nameOf(b))).map(({ definition }) => definition);
+  return found
+    .toSorted((a, b) => a.score - b.score || nameOf(a).localeCompare(nameOf(b)))
+    .map(({ definition }) => definition);
 }
 
 /** 0 for a socket of exactly this type, 2 for one that takes it too, null for none. */
 function fitOf(definition: NodeDefinition, { side, type }: Wanted): number | null {
-  const sockets = side === "input" ? definition.inputs.filter((input) => input.options["socketless"] !== true) : definition.outputs;
+  const sockets =
+    side === "input" ? definition.inputs.filter((input) => input.options["socketless"] !== true) : definition.outputs;
   if (sockets.some((socket) => socket.type === type)) return 0;
   const fits = sockets.some((socket) => (side === "input" ? typesFit(type, socket.type) : typesFit(socket.type, type)));
   return fits ? 2 : null;

@@ -78,7 +78,9 @@ export class ServerApi {
   /** Ids of the prompts that run or wait. */
   async queue(): Promise<ReadonlySet<string>> {
     const raw = await this.json("queue");
-    const items = isObject(raw) ? ["queue_running", "queue_pending"].flatMap((key) => (isArray(raw[key]) ? raw[key] : [])) : [];
+    const items = isObject(raw)
+      ? ["queue_running", "queue_pending"].flatMap((key) => (isArray(raw[key]) ? raw[key] : []))
+      : [];
     return new Set(items.flatMap((item) => (isArray(item) && typeof item[1] === "string" ? [item[1]] : [])));
   }
 
@@ -96,7 +98,8 @@ export class ServerApi {
     const response = await this.request("upload/image", { method: "POST", body: form });
     const answer: unknown = await response.json();
     const name = isObject(answer) ? asString(answer["name"]) : null;
-    if (name === null || !isObject(answer)) throw new ServerError(`The server took “${file.name}” but did not say where.`);
+    if (name === null || !isObject(answer))
+      throw new ServerError(`The server took “${file.name}” but did not say where.`);
     const subfolder = asString(answer["subfolder"]) ?? "";
     return subfolder === "" ? name : `${subfolder}/${name}`;
   }
@@ -149,8 +152,13 @@ export function parseSubmission(raw: Json): Submission {
   const info = isObject(error["extra_info"]) ? error["extra_info"] : {};
   const message = [asString(error["message"]), asString(error["details"])].filter(Boolean).join(": ");
   const node = asString(info["node_id"]);
-  if (node !== null && problems.length === 0) return { promptId: null, problems: [{ node, input: null, message }], message: null };
-  return { promptId: null, problems, message: problems.length > 0 ? null : message || "The server refused the prompt." };
+  if (node !== null && problems.length === 0)
+    return { promptId: null, problems: [{ node, input: null, message }], message: null };
+  return {
+    promptId: null,
+    problems,
+    message: problems.length > 0 ? null : message || "The server refused the prompt.",
+  };
 }
 
 function parseNodeErrors(raw: Json | undefined): InputProblem[] {

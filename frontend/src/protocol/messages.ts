@@ -29,10 +29,27 @@ export type ServerMessage =
   | { readonly type: "feature_flags" }
   | { readonly type: "execution_start"; readonly promptId: string }
   | { readonly type: "execution_cached"; readonly promptId: string; readonly nodes: readonly string[] }
-  | { readonly type: "executing"; readonly promptId: string | null; readonly node: string | null; readonly display: string | null }
-  | { readonly type: "progress"; readonly promptId: string | null; readonly node: string | null; readonly value: number; readonly max: number }
+  | {
+      readonly type: "executing";
+      readonly promptId: string | null;
+      readonly node: string | null;
+      readonly display: string | null;
+    }
+  | {
+      readonly type: "progress";
+      readonly promptId: string | null;
+      readonly node: string | null;
+      readonly value: number;
+      readonly max: number;
+    }
   | { readonly type: "progress_state"; readonly promptId: string; readonly nodes: readonly NodeProgress[] }
-  | { readonly type: "executed"; readonly promptId: string; readonly node: string; readonly display: string; readonly output: NodeOutput | null }
+  | {
+      readonly type: "executed";
+      readonly promptId: string;
+      readonly node: string;
+      readonly display: string;
+      readonly output: NodeOutput | null;
+    }
   | { readonly type: "execution_success"; readonly promptId: string }
   | { readonly type: "execution_error"; readonly promptId: string; readonly failure: Failure }
   | { readonly type: "execution_interrupted"; readonly promptId: string };
@@ -141,12 +158,21 @@ export function parseBinary(frame: ArrayBuffer): BinaryMessage | null {
   const view = new DataView(frame);
   switch (view.getUint32(0)) {
     case 1:
-      return { type: "preview", promptId: null, node: null, image: imageOf(frame, 8, view.getUint32(4) === 2 ? "image/png" : "image/jpeg") };
+      return {
+        type: "preview",
+        promptId: null,
+        node: null,
+        image: imageOf(frame, 8, view.getUint32(4) === 2 ? "image/png" : "image/jpeg"),
+      };
     case 3: {
       const length = view.getUint32(4);
       if (8 + length > frame.byteLength) return null;
       const decode = new TextDecoder();
-      return { type: "text", node: decode.decode(frame.slice(8, 8 + length)), text: decode.decode(frame.slice(8 + length)) };
+      return {
+        type: "text",
+        node: decode.decode(frame.slice(8, 8 + length)),
+        text: decode.decode(frame.slice(8 + length)),
+      };
     }
     case 4:
       return parsePreview(frame, view.getUint32(4));

@@ -58,7 +58,13 @@ function eachControl(
 }
 
 /** A value typed by hand is used once as it is before it counts on. */
-function draw(input: InputDefinition, before: Json, control: Json | undefined, wasUsed: boolean, random: () => number): Json {
+function draw(
+  input: InputDefinition,
+  before: Json,
+  control: Json | undefined,
+  wasUsed: boolean,
+  random: () => number,
+): Json {
   if (control === "fixed") return before;
   if (control !== "randomize" && !wasUsed) return before;
   if (input.widget === "combo") return drawChoice(input.choices ?? [], before, control, random);

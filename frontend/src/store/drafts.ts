@@ -61,7 +61,11 @@ function answered<T>(request: IDBRequest<T>): Promise<T> {
 function finished(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.addEventListener("complete", () => resolve());
-    transaction.addEventListener("error", () => reject(transaction.error ?? new Error("The browser's storage failed.")));
-    transaction.addEventListener("abort", () => reject(transaction.error ?? new Error("The browser's storage is full.")));
+    transaction.addEventListener("error", () =>
+      reject(transaction.error ?? new Error("The browser's storage failed.")),
+    );
+    transaction.addEventListener("abort", () =>
+      reject(transaction.error ?? new Error("The browser's storage is full.")),
+    );
   });
 }

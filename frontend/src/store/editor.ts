@@ -3,15 +3,18 @@
  * document with its history and selection, the runs, and the frame around them.
  */
 import { createStore, type StoreApi } from "zustand/vanilla";
-import {
-  EMPTY_DOCUMENT,
-  type GraphNode,
-  type NodeId,
-  type Point,
-  type WorkflowDocument,
-} from "../graph/document.ts";
+import { EMPTY_DOCUMENT, type GraphNode, type NodeId, type Point, type WorkflowDocument } from "../graph/document.ts";
 import type { Definitions, NodeDefinition } from "../graph/definitions.ts";
-import { type Change, change, changeQuietly, endGesture, type History, redo, startHistory, undo } from "../graph/history.ts";
+import {
+  type Change,
+  change,
+  changeQuietly,
+  endGesture,
+  type History,
+  redo,
+  startHistory,
+  undo,
+} from "../graph/history.ts";
 import { definitionOf } from "../graph/sockets.ts";
 import { VIRTUAL_DEFINITIONS } from "../graph/virtual.ts";
 import type { Json } from "../graph/json.ts";

@@ -43,10 +43,17 @@ export class Files {
       if (draft.isDirty) this.editor.documents.setState({ clean: EMPTY_DOCUMENT });
       if (draft.promptId !== null) this.runner.follow(draft.promptId);
     } else {
-      await this.show(openJson("the default workflow", defaultWorkflow, await this.whenDefined(defaultWorkflow)), "Untitled");
+      await this.show(
+        openJson("the default workflow", defaultWorkflow, await this.whenDefined(defaultWorkflow)),
+        "Untitled",
+      );
     }
     this.editor.documents.subscribe((state, before) => {
-      if (state.history.document !== before.history.document || state.name !== before.name || state.clean !== before.clean) {
+      if (
+        state.history.document !== before.history.document ||
+        state.name !== before.name ||
+        state.clean !== before.clean
+      ) {
         this.scheduleDraft();
       }
     });
@@ -108,7 +115,10 @@ export class Files {
 
   downloadPrompt(): void {
     const { name } = this.editor.documents.getState();
-    download(`${name}.prompt.json`, JSON.stringify(writePrompt(this.editor.document, this.editor.definitions), null, 2));
+    download(
+      `${name}.prompt.json`,
+      JSON.stringify(writePrompt(this.editor.document, this.editor.definitions), null, 2),
+    );
   }
 
   workflow(): JsonObject {
@@ -129,7 +139,10 @@ export class Files {
     const unknown = this.unknownTypes(document);
     if (unknown.length > 0 && this.editor.documents.getState().hasDefinitions) {
       const names = unknown.slice(0, 3).join(", ") + (unknown.length > 3 ? ` and ${unknown.length - 3} more` : "");
-      this.editor.toast("info", `This server does not know ${names}. Their nodes stand as placeholders and keep all their data.`);
+      this.editor.toast(
+        "info",
+        `This server does not know ${names}. Their nodes stand as placeholders and keep all their data.`,
+      );
     }
   }
 
@@ -197,14 +210,21 @@ export function arranged(document: WorkflowDocument, { definitions }: Pick<Edito
   const sized = Object.values(document.nodes).map((node): GraphNode => {
     const definition = definitionOf(document, definitions, node.type);
     const wanted = { ...node, size: node.size[0] > 0 ? node.size : defaultSize(definition) };
-    const box = placeNode(wanted, socketsOf(wanted, definition, linked.get(node.id)), widgetsOf(wanted, definition), NOTHING_SHOWN);
+    const box = placeNode(
+      wanted,
+      socketsOf(wanted, definition, linked.get(node.id)),
+      widgetsOf(wanted, definition),
+      NOTHING_SHOWN,
+    );
     return { ...wanted, size: [box.width, box.height] };
   });
   const byId = new Map(sized.map((node) => [node.id, node]));
   const positions = arrange(document, (id: NodeId) => byId.get(id)?.size ?? [200, 100]);
   return {
     ...document,
-    nodes: Object.fromEntries(sized.map((node) => [node.id, { ...node, pos: positions.get(nodeId(node.id)) ?? node.pos }])),
+    nodes: Object.fromEntries(
+      sized.map((node) => [node.id, { ...node, pos: positions.get(nodeId(node.id)) ?? node.pos }]),
+    ),
   };
 }
 

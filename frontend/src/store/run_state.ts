@@ -119,17 +119,24 @@ export function reduceRun(run: RunState, message: ServerMessage, now: number): R
     case "execution_start":
       return run.waiting.has(message.promptId) ? start(run, message.promptId, now) : run;
     case "execution_cached":
-      return isOurs(run, message.promptId) ? message.nodes.reduce((state, id) => settle(state, id, "cached", now), run) : run;
+      return isOurs(run, message.promptId)
+        ? message.nodes.reduce((state, id) => settle(state, id, "cached", now), run)
+        : run;
     case "executing":
-      if (message.node === null) return message.promptId === null || message.promptId === run.running ? run : drop(run, message.promptId);
+      if (message.node === null)
+        return message.promptId === null || message.promptId === run.running ? run : drop(run, message.promptId);
       return isOurs(run, message.promptId) ? begin(run, message.display ?? message.node, now) : run;
     case "progress":
       if (message.node === null || !isOurs(run, message.promptId)) return run;
       return update(run, message.node, { state: "running", value: message.value, max: message.max });
     case "progress_state":
-      return isOurs(run, message.promptId) ? message.nodes.reduce((state, node) => advance(state, node, now), run) : run;
+      return isOurs(run, message.promptId)
+        ? message.nodes.reduce((state, node) => advance(state, node, now), run)
+        : run;
     case "executed":
-      return isOurs(run, message.promptId) ? show(settle(run, message.node, "done", now), message.display, message.output) : run;
+      return isOurs(run, message.promptId)
+        ? show(settle(run, message.node, "done", now), message.display, message.output)
+        : run;
     case "execution_success":
       return finish(run, message.promptId, "success", now);
     case "execution_error":
@@ -170,7 +177,11 @@ function settle(run: RunState, id: string, state: "done" | "cached", now: number
   return { ...update(run, id, { state, ms }), finished };
 }
 
-function advance(run: RunState, node: { node: string; display: string; value: number; max: number; state: string }, now: number): RunState {
+function advance(
+  run: RunState,
+  node: { node: string; display: string; value: number; max: number; state: string },
+  now: number,
+): RunState {
   if (node.state === "finished") return settle(run, node.node, "done", now);
   if (node.state !== "running") return run;
   const begun = begin(run, node.display, now);
@@ -188,7 +199,13 @@ function show(run: RunState, display: string, output: NodeOutput | null): RunSta
 function fail(run: RunState, promptId: string, failure: Failure): RunState {
   if (!isOurs(run, promptId)) return run;
   const node = failure.node === "" ? null : shownAt(failure.node);
-  const problem: Problem = { id: `failure-${failure.node}`, node, input: null, message: failure.message, details: failure.traceback };
+  const problem: Problem = {
+    id: `failure-${failure.node}`,
+    node,
+    input: null,
+    message: failure.message,
+    details: failure.traceback,
+  };
   const marked = node === null ? run : update(run, node, { state: "error" });
   return { ...marked, problems: [...run.problems.filter((known) => known.id !== problem.id), problem] };
 }

@@ -39,7 +39,7 @@ export class Runner {
 
   /** Asks until there are definitions: the server is up before its worker knows the nodes. */
   async loadDefinitions(): Promise<void> {
-    for (let isWaiting = true; isWaiting; ) {
+    for (let isWaiting = true; isWaiting;) {
       try {
         const definitions = await this.api.definitions();
         if (definitions.size > 0) {
@@ -127,7 +127,8 @@ export class Runner {
     const after = reduceRun(before, message, performance.now());
     if (message.type === "execution_start") for (const url of Object.values(before.previews)) URL.revokeObjectURL(url);
     runs.setState(after, true);
-    if (message.type === "execution_error" && after.problems.length > before.problems.length) ui.setState({ isProblemsOpen: true });
+    if (message.type === "execution_error" && after.problems.length > before.problems.length)
+      ui.setState({ isProblemsOpen: true });
   }
 
   private receiveBinary(message: BinaryMessage): void {
@@ -141,7 +142,8 @@ export class Runner {
     const url = URL.createObjectURL(message.image);
     const after = withPreview(before, message.promptId, message.node, url);
     if (after === before) return URL.revokeObjectURL(url);
-    for (const [node, old] of Object.entries(before.previews)) if (after.previews[node] !== old) URL.revokeObjectURL(old);
+    for (const [node, old] of Object.entries(before.previews))
+      if (after.previews[node] !== old) URL.revokeObjectURL(old);
     runs.setState(after, true);
   }
 

@@ -44,7 +44,14 @@ export function ChoiceList({ anchor, label, choices, chosen, onChoose, onClose }
   const onKeyDown = (event: KeyboardEvent): void => {
     event.stopPropagation();
     const last = found.length - 1;
-    const moves: Record<string, number> = { ArrowDown: active + 1, ArrowUp: active - 1, Home: 0, End: last, PageDown: active + 8, PageUp: active - 8 };
+    const moves: Record<string, number> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      Home: 0,
+      End: last,
+      PageDown: active + 8,
+      PageUp: active - 8,
+    };
     const next = moves[event.key];
     if (next !== undefined) {
       event.preventDefault();
@@ -89,7 +96,9 @@ export function ChoiceList({ anchor, label, choices, chosen, onChoose, onClose }
             {String(choice)}
           </div>
         ))}
-        {found.length === 0 && <p className="empty">{choices.length === 0 ? "The server offers no choice here." : "Nothing matches."}</p>}
+        {found.length === 0 && (
+          <p className="empty">{choices.length === 0 ? "The server offers no choice here." : "Nothing matches."}</p>
+        )}
       </div>
     </div>,
     document.body,
@@ -97,12 +106,19 @@ export function ChoiceList({ anchor, label, choices, chosen, onChoose, onClose }
 }
 
 /** Below the anchor, or above it where there is more room. */
-function placeUnder(anchor: HTMLElement): { left: number; minWidth: number; maxHeight: number; top?: number; bottom?: number } {
+function placeUnder(anchor: HTMLElement): {
+  left: number;
+  minWidth: number;
+  maxHeight: number;
+  top?: number;
+  bottom?: number;
+} {
   const { left, right, top, bottom } = anchor.getBoundingClientRect();
   const width = Math.max(220, right - left);
   const below = window.innerHeight - bottom - 12;
   const x = Math.max(8, Math.min(left, window.innerWidth - width - 8));
   const base = { left: x, minWidth: width };
-  if (below >= Math.min(HEIGHT, 200) || below >= top) return { ...base, top: bottom + 4, maxHeight: Math.min(HEIGHT, below) };
+  if (below >= Math.min(HEIGHT, 200) || below >= top)
+    return { ...base, top: bottom + 4, maxHeight: Math.min(HEIGHT, below) };
   return { ...base, bottom: window.innerHeight - top + 4, maxHeight: Math.min(HEIGHT, top - 12) };
 }

@@ -1,18 +1,17 @@
 /** One of several choices. Long lists are searched by typing; a saved choice that no longer exists is shown as missing. */
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { optionKeys } from "../graph/dynamic.ts";
 import type { Json } from "../graph/json.ts";
 import { ChoiceList } from "./ChoiceList.tsx";
 import type { WidgetProps } from "./widget.ts";
 
 export function ComboWidget({ input, label, value, onChange, onDone }: WidgetProps) {
-  const [isOpen, setOpen] = useState(false);
-  const button = useRef<HTMLButtonElement>(null);
+  const [anchor, setAnchor] = useState<HTMLElement | null>(null);
   const choices: readonly Json[] = input.widget === "dynamic-combo" ? optionKeys(input) : (input.choices ?? []);
   const isMissing = !choices.includes(value) && !Array.isArray(value);
   const close = (): void => {
-    setOpen(false);
-    button.current?.focus({ preventScroll: true });
+    setAnchor(null);
+    anchor?.focus({ preventScroll: true });
   };
   const step = (by: number): void => {
     const next = choices[choices.indexOf(value) + by];
@@ -22,21 +21,20 @@ export function ComboWidget({ input, label, value, onChange, onDone }: WidgetPro
     <>
       <span className="widget-label">{input.name.split(".").at(-1)}</span>
       <button
-        ref={button}
         type="button"
         className={isMissing ? "combo missing" : "combo"}
         role="combobox"
         aria-label={label}
         aria-haspopup="listbox"
-        aria-expanded={isOpen}
+        aria-expanded={anchor !== null}
         aria-controls="choices"
         title={isMissing ? `${show(value) || "Nothing"} is not on this server. Choose another.` : show(value)}
-        onClick={() => setOpen(true)}
+        onClick={(event) => setAnchor(event.currentTarget)}
         onBlur={onDone}
         onKeyDown={(event) => {
           if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
           event.preventDefault();
-          if (event.altKey) setOpen(true);
+          if (event.altKey) setAnchor(event.currentTarget);
           else step(event.key === "ArrowDown" ? 1 : -1);
         }}
       >
@@ -44,9 +42,9 @@ export function ComboWidget({ input, label, value, onChange, onDone }: WidgetPro
         {isMissing && <span className="badge missing-badge">missing</span>}
         <span className="chevron" aria-hidden="true" />
       </button>
-      {isOpen && button.current && (
+      {anchor && (
         <ChoiceList
-          anchor={button.current}
+          anchor={anchor}
           label={label}
           choices={choices}
           chosen={value}

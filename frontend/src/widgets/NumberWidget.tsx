@@ -23,7 +23,8 @@ export function NumberWidget({ input, label, value, onChange, onDone }: WidgetPr
     onChange(stepBy(range, base, steps));
   };
   const slideTo = (event: PointerEvent): void => {
-    if (slide.current) onChange(stepBy(range, slide.current.from, Math.round((event.clientX - slide.current.x) / PIXELS_A_STEP)));
+    if (slide.current)
+      onChange(stepBy(range, slide.current.from, Math.round((event.clientX - slide.current.x) / PIXELS_A_STEP)));
   };
   return (
     <>

@@ -38,7 +38,11 @@ export function SeedControl({ label, value, control, lastUsed, onControl, onReus
       )}
       <span className="seed-mode" title={text}>
         <Icon />
-        <select aria-label={`${label}: at each run`} value={current} onChange={(event) => onControl(event.currentTarget.value)}>
+        <select
+          aria-label={`${label}: at each run`}
+          value={current}
+          onChange={(event) => onControl(event.currentTarget.value)}
+        >
           {CONTROLS.map((name) => (
             <option key={name} value={name}>
               {name}

@@ -17,7 +17,13 @@ export function rangeOf({ options, widget }: InputDefinition): NumberRange {
   const round = asNumber(options["round"]) ?? 0;
   const finest = round > 0 ? Math.min(round, step) : step;
   const digits = isInteger ? 0 : Math.max(1, Math.min(6, Math.ceil(-Math.log10(finest) - 1e-9)));
-  return { min: asNumber(options["min"]) ?? -Infinity, max: asNumber(options["max"]) ?? Infinity, step, isInteger, digits };
+  return {
+    min: asNumber(options["min"]) ?? -Infinity,
+    max: asNumber(options["max"]) ?? Infinity,
+    step,
+    isInteger,
+    digits,
+  };
 }
 
 /** The nearest allowed value. Typed values need not be multiples of the step. */
@@ -38,7 +44,9 @@ export function parseNumber(text: string): number | null {
   const left = Number(match[1]?.replace(",", "."));
   if (match[2] === undefined) return Number.isFinite(left) ? left : null;
   const right = Number(match[3]?.replace(",", "."));
-  const result = { "+": left + right, "-": left - right, "*": left * right, x: left * right, "/": left / right }[match[2].toLowerCase()];
+  const result = { "+": left + right, "-": left - right, "*": left * right, x: left * right, "/": left / right }[
+    match[2].toLowerCase()
+  ];
   return result !== undefined && Number.isFinite(result) ? result : null;
 }
 

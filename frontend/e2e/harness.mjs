@@ -1,0 +1,87 @@
+/**
+ * A page of the editor in Chromium, for tests. HEDDLE_URL names a server to test against; without it each test file
+ * starts the fake one. HEDDLE_CHROMIUM names the browser. Pictures of failures go to HEDDLE_SHOTS or test-results/.
+ */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { startFakeServer } from "./fake-server.mjs";
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+export const SHOTS = process.env.HEDDLE_SHOTS ?? fileURLToPath(new URL("../test-results/", import.meta.url));
+export const isFake = !process.env.HEDDLE_URL;
+
+/** Opens the editor; close() ends browser and server. `origins` are the hosts that the page asked, `errors` its own. */
+export async function openEditor({ stepMs = 40, size = { width: 1600, height: 900 }, theme = "dark" } = {}) {
+  const fake = isFake ? await startFakeServer({ stepMs }) : null;
+  const url = process.env.HEDDLE_URL ?? fake.url;
+  const profile = await mkdtemp(join(tmpdir(), "heddle-e2e-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.HEDDLE_CHROMIUM ?? "/usr/bin/chromium",
+    args: ARGUMENTS,
+    viewport: size,
+    colorScheme: theme,
+    headless: true,
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  const origins = new Set();
+  const errors = [];
+  page.on("request", (request) => /^(https?|wss?):/.test(request.url()) && origins.add(new URL(request.url()).host));
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/status of (400|404|409)/.test(message.text())) errors.push(message.text());
+  });
+  await page.goto(url);
+  await ready(page);
+  const close = async () => {
+    await context.close();
+    await fake?.close();
+    await rm(profile, { recursive: true, force: true });
+  };
+  return { page, context, fake, url, origins, errors, close };
+}
+
+/** The editor has a document and the server's node definitions. */
+export async function ready(page) {
+  await page.waitForFunction(() => window.__heddle?.isReady() && window.__heddle.nodeIds().length > 0, null, {
+    timeout: 60_000,
+  });
+  await page.waitForTimeout(150);
+}
+
+export const ask = (page, name, ...args) =>
+  page.evaluate(([method, values]) => window.__heddle[method](...values), [name, args]);
+
+export async function shoot(page, name) {
+  await mkdir(SHOTS, { recursive: true });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+}
+
+/** A real drag with the mouse, in steps, as a hand does it. */
+export async function drag(page, from, to, { steps = 8, beforeUp } = {}) {
+  await page.mouse.move(...from);
+  await page.mouse.down();
+  await page.mouse.move(...to, { steps });
+  await beforeUp?.();
+  await page.mouse.up();
+}
+
+export async function waitForRun(page, phase = "idle", timeout = 120_000) {
+  await page.waitForFunction((wanted) => window.__heddle.run().phase === wanted, phase, { timeout });
+}
+
+/** Opens files as if they had been chosen with the Open button. */
+export async function openFile(page, file) {
+  await page.keyboard.press("Control+o");
+  await page.getByTestId("open-file").setInputFiles(file);
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { parseInput } from "../../src/graph/definitions.ts";
+import { search } from "../../src/widgets/choices.ts";
+import { clampTo, parseNumber, rangeOf, showNumber, stepBy } from "../../src/widgets/numbers.ts";
+import { searchNodes } from "../../src/panels/node_search.ts";
+import { TOYS } from "../graph/toy.ts";
+
+describe("typed numbers", () => {
+  const cases: [string, number | null][] = [
+    ["12", 12],
+    ["-0.5", -0.5],
+    ["0,25", 0.25],
+    [".5", 0.5],
+    ["1e3", 1000],
+    ["512*2", 1024],
+    ["512 x 1.5", 768],
+    ["10/4", 2.5],
+    ["1/0", null],
+    ["steps", null],
+    ["", null],
+  ];
+  test.each(cases)("%s", (text, expected) => expect(parseNumber(text)).toBe(expected));
+});
+
+describe("numbers keep to their definition", () => {
+  const cfg = rangeOf(parseInput("cfg", ["FLOAT", { min: 0, max: 100, step: 0.1, round: 0.01 }], true));
+  const steps = rangeOf(parseInput("steps", ["INT", { min: 1, max: 10_000 }], true));
+  test("shown", () =>
+    expect([showNumber(cfg, 8), showNumber(cfg, 7.25), showNumber(cfg, 1.2345), showNumber(steps, 20)]).toEqual([
+      "8.00",
+      "7.25",
+      "1.2345",
+      "20",
+    ]));
+  test("stepped without crumbs", () =>
+    expect([0.1, 0.2, 0.3, 5.7].map((value) => stepBy(cfg, value, 1))).toEqual([0.2, 0.3, 0.4, 5.8]));
+  test("within their range", () =>
+    expect([clampTo(cfg, 400), clampTo(cfg, -1), clampTo(steps, 0), clampTo(steps, 3.6)]).toEqual([100, 0, 1, 4]));
+});
+
+test("choices: exact, then prefix, then word, then anywhere, then letters in order", () => {
+  const samplers = ["dpmpp_2m_sde", "heun", "heunpp2", "exp_heun_2_x0", "theunit", "h_e_u_n"];
+  expect(search(samplers, "heun", String)).toEqual(["heun", "heunpp2", "exp_heun_2_x0", "theunit", "h_e_u_n"]);
+});
+
+describe("the node search", () => {
+  const names = (query: string, wanted: Parameters<typeof searchNodes>[2]): string[] =>
+    searchNodes(TOYS.values(), query, wanted).map((definition) => definition.classType);
+  test("by name", () => expect(names("ble", null)).toEqual(["Blend"]));
+  test("by what takes a link", () => expect(names("", { side: "input", type: "MASK" })).toEqual(["Encode"]));
+  test("by what gives one", () => expect(names("", { side: "output", type: "LATENT" })).toEqual(["Encode"]));
+});
