@@ -13,7 +13,7 @@ from nodes.diffusion import autoencoder, resize
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.output_files import OutputSeries, write_whole
-from nodes.types import Image, Latent, Vae
+from nodes.types import Image, Latent, Mask, Vae
 
 Side = Annotated[int, Widget("number", min=16, max=16384, step=8)]
 NewSide = Annotated[int, Widget("number", min=0, max=16384, step=8)]
@@ -69,6 +69,24 @@ def latent_upscale(
     rows = max(64, height) // CELL if height else max(8, round(old_height * max(64, width) / CELL / old_width))
     source = resize.centred(samples.samples, columns, rows) if crop == "center" else samples.samples
     return LatentValue(resize.resize(source, columns, rows, upscale_method), samples.noise_mask)
+
+
+@node("LatentUpscaleBy", category="latent", display_name="Upscale Latent By")
+def latent_upscale_by(
+    *,
+    samples: Latent,
+    upscale_method: UpscaleMethod,
+    scale_by: Annotated[float, Widget("number", min=0.01, max=8.0, step=0.01)] = 1.5,
+) -> Latent:
+    """Resize a latent by a factor."""
+    rows, columns = (max(1, round(side * scale_by)) for side in samples.samples.shape[-2:])
+    return LatentValue(resize.resize(samples.samples, columns, rows, upscale_method), samples.noise_mask)
+
+
+@node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")
+def set_latent_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
+    """Let sampling change a latent only where the mask is 1."""
+    return LatentValue(samples.samples, mask)
 
 
 @node("SaveLatent", category="_for_testing", is_output=True)

@@ -4,7 +4,6 @@ import os
 import re
 import time
 from pathlib import Path, PurePosixPath
-from tempfile import NamedTemporaryFile
 
 from executor.folders import Folders, PathError, Place
 
@@ -22,7 +21,6 @@ class OutputSeries:
         if not whole.name or prefix.endswith(("/", "\\")):
             raise PathError(f"The prefix '{prefix}' names no file. Add a name after the last slash.")
         self._name = whole.name
-        self._subfolder = "" if str(whole.parent) == "." else whole.parent.as_posix()
         self._root = folders.place(place).resolve()
         # Confined by Folders; the name stands for all that follow in the series.
         self._folder = folders.resolve(place, whole.as_posix()).parent
@@ -31,8 +29,11 @@ class OutputSeries:
 
     def next(self, suffix: str, *, batch_num: int = 0) -> tuple[Path, dict[str, str]]:
         """The next path of the series, and the entry by which clients ask for it."""
+        stem = self._name.replace("%batch_num%", str(batch_num))
         self._number += 1
-        name = f"{self._name.replace('%batch_num%', str(batch_num))}_{self._number:05}_{suffix}"
+        while (self._folder / f"{stem}_{self._number:05}_{suffix}").exists():  # another worker was faster
+            self._number += 1
+        name = f"{stem}_{self._number:05}_{suffix}"
         subfolder = self._folder.relative_to(self._root).as_posix()
         entry = {"filename": name, "subfolder": "" if subfolder == "." else subfolder, "type": self._place}
         return self._folder / name, entry
@@ -46,11 +47,12 @@ class OutputSeries:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees part of it. Raises PathError if the folder cannot be written to."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".partial", delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
+        partial.write_bytes(content)
+        os.replace(partial, path)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise PathError(f"'{path.name}' cannot be written: {error.strerror or error}.") from error
 
 

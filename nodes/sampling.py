@@ -11,7 +11,7 @@ from executor.schema import Injected, Widget
 from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import fit_colours, preview_jpeg
-from nodes.diffusion.sampling.sample import Settings, sample, sigmas_for
+from nodes.diffusion.sampling.sample import Settings, make_sigmas, sample
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.diffusion.values import Model as ModelValue
 from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
@@ -36,7 +36,7 @@ def k_sampler(
     progress: Injected[Progress],
 ) -> Latent:
     """Denoise a latent, steered towards `positive` and away from `negative`."""
-    sigmas = sigmas_for(model, sampler_name, scheduler, steps, denoise)
+    sigmas = make_sigmas(model.sampling, sampler_name, scheduler, steps, denoise)
     settings = Settings(sampler_name, sigmas, cfg, seed)
     return _sample(model, latent_image, (positive, negative), settings, memory, progress)
 
@@ -61,7 +61,7 @@ def k_sampler_advanced(
     progress: Injected[Progress],
 ) -> Latent:
     """Denoise a latent through a part of the schedule, so that several samplers may share one."""
-    sigmas = sigmas_for(model, sampler_name, scheduler, steps)
+    sigmas = make_sigmas(model.sampling, sampler_name, scheduler, steps)
     if end_at_step < len(sigmas) - 1:
         sigmas = sigmas[: end_at_step + 1]
         if return_with_leftover_noise == "disable":

@@ -5,6 +5,7 @@ One object for each worker, handed to the nodes that ask for it. It knows no fam
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,13 +35,14 @@ class DeviceState:
 class DeviceMemory:
     """Keeps recently used networks resident within a budget; the least recently used leave first.
 
-    Invariant: a network inside `resident` never leaves.
+    Invariant: a network inside `resident` never leaves, and one that nobody else holds is not kept alive.
     """
 
     def __init__(self, device: torch.device, budget: int) -> None:
         self.device = device
         self._budget = budget
-        self._resident: dict[Network, int] = {}  # in order of use; the value counts the contexts that hold it
+        self._uses: weakref.WeakKeyDictionary[Network, int] = weakref.WeakKeyDictionary()
+        """How many blocks use each network now; in the order of last use."""
         self._lock = threading.RLock()
 
     def dtype(self, role: Role) -> torch.dtype:
@@ -53,7 +55,7 @@ class DeviceMemory:
         """Hold the networks on the device while the block runs; they stay there afterwards until others need room."""
         with self._lock:
             for network in networks:
-                self._resident[network] = self._resident.pop(network, 0) + 1
+                self._uses[network] = self._uses.pop(network, 0) + 1
             try:
                 for network in networks:
                     self._admit(network)
@@ -69,8 +71,8 @@ class DeviceMemory:
     def free(self) -> None:
         """Drop every network that is not in use."""
         with self._lock:
-            for network in [network for network, holders in self._resident.items() if holders == 0]:
-                self._evict(network)
+            for network in self._idle():
+                network.unload()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -86,31 +88,31 @@ class DeviceMemory:
     def resident_bytes(self) -> int:
         """Memory that the resident networks' weights take."""
         with self._lock:
-            return sum(network.bytes_as(network.dtype) for network in self._resident if network.device.type != "meta")
+            return sum(network.bytes_as(network.dtype) for network in list(self._uses) if network.resident)
 
     def _admit(self, network: Network) -> None:
         dtype = self.dtype(network.role)
         if (network.device, network.dtype) == (self.device, dtype):
             return
         need = network.bytes_as(dtype)
-        idle = [other for other, holders in self._resident.items() if holders == 0]
+        idle = self._idle()
         while idle and self.resident_bytes() + need > self._budget:
-            self._evict(idle.pop(0))
+            idle.pop(0).unload()
         try:
             network.load(self.device, dtype)
         except torch.OutOfMemoryError:
             for other in idle:
-                self._evict(other)
+                other.unload()
             torch.cuda.empty_cache()
             network.load(self.device, dtype)
 
-    def _evict(self, network: Network) -> None:
-        del self._resident[network]
-        network.unload()
+    def _idle(self) -> list[Network]:
+        """Resident networks that no block uses, the least recently used first."""
+        return [network for network, uses in list(self._uses.items()) if uses == 0 and network.resident]
 
     def _release(self, networks: tuple[Network, ...]) -> None:
         for network in networks:
-            self._resident[network] -= 1
+            self._uses[network] -= 1
 
 
 def choose_memory(*, cpu: bool = False) -> DeviceMemory:

@@ -27,6 +27,11 @@ class Network:
         self.device = torch.device("meta")
         self.dtype = torch.float32
 
+    @property
+    def resident(self) -> bool:
+        """Whether the parameters have values."""
+        return self.device.type != "meta"
+
     def load(self, device: torch.device, dtype: torch.dtype) -> None:
         """Fill the parameters from the weights. On the CPU a weight that already has `dtype` is not copied."""
         if (self.device, self.dtype) == (device, dtype):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nodes.diffusion.sampling.guidance import GuidedModel, MaskedModel, fit_mask
 from nodes.diffusion.sampling.noise import SEEDS, SeededNoise, initial_noise
+from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.samplers import DROPS_NEXT_TO_LAST, SAMPLERS
 from nodes.diffusion.sampling.samplers.contract import Denoiser, Report
 from nodes.diffusion.sampling.schedules import SCHEDULERS
@@ -27,8 +28,8 @@ class Settings:
     """False: the latent already carries noise."""
 
 
-def sigmas_for(model: Model, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
-    """(steps + 1,) sigmas for `sampler_name`, empty if `denoise` is 0.
+def make_sigmas(sampling: ModelSampling, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """(steps + 1,) sigmas for a sampler, empty if `denoise` is 0.
 
     `denoise` below 1 keeps only the last `steps` of a schedule that is longer by its inverse.
     """
@@ -36,7 +37,7 @@ def sigmas_for(model: Model, sampler_name: str, scheduler: str, steps: int, deno
         return torch.zeros(0)
     whole = int(steps / denoise) if denoise <= 0.9999 else steps
     drops = sampler_name in DROPS_NEXT_TO_LAST
-    sigmas = SCHEDULERS[scheduler](model.sampling, whole + drops)
+    sigmas = SCHEDULERS[scheduler](sampling, whole + drops)
     if drops:
         sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
     return sigmas if denoise > 0.9999 else sigmas[-(steps + 1) :]

@@ -43,7 +43,7 @@ def make_chunks(tokenizer: Tokenizer, text: str, pad: int = END) -> list[Chunk]:
 
 def _words(tokenizer: Tokenizer, text: str) -> Iterator[tuple[list[int], float]]:
     for run in parse_weights(text):
-        for word in re.findall(r"\S+", run.text):
+        for word in re.findall(r"[^ \t\r\n]+", run.text):
             yield tokenizer.encode(word, add_special_tokens=False).ids, run.weight
 
 

@@ -1,0 +1,109 @@
+"""Resources that the executor would inject, for calling nodes directly, and a small random checkpoint."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from executor.folders import Folders
+from executor.progress import Interrupted, Preview
+from executor.schema import NodeType, Result, RunInfo
+from nodes import conditioning, image, latent, loaders, primitives, sampling
+from nodes.declare import collect
+from nodes.diffusion.checkpoints.export import sd1_state_dict
+from nodes.diffusion.memory.device import DeviceMemory
+from nodes.embedded import networks
+
+
+@dataclass
+class Watcher:
+    """Records what a node reports; stops it after `stop_after` steps; looks at every preview if `looks`."""
+
+    stop_after: int | None = None
+    looks: bool = False
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    previews: list[Preview] = field(default_factory=list)
+
+    def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
+        self.steps.append((value, total))
+        if self.looks and preview:
+            self.previews.append(preview())
+        self.check()
+
+    def check(self) -> None:
+        if self.stop_after is not None and len(self.steps) >= self.stop_after:
+            raise Interrupted
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
+@pytest.fixture
+def memory() -> DeviceMemory:
+    return DeviceMemory(torch.device("cpu"), budget=1 << 34)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    for name in ("input", "output", "temp", "user", "checkpoints"):
+        (tmp_path / name).mkdir()
+    places = (tmp_path / name for name in ("input", "output", "temp", "user"))
+    return Folders(*places, {"checkpoints": (tmp_path / "checkpoints",)})
+
+
+Prompt = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def run_workflow(memory: DeviceMemory, watcher: Watcher) -> Callable[[Prompt, Folders], dict[str, Result]]:
+    """Runs the nodes of an API prompt by calling them, each once, sources first."""
+    nodes: dict[str, NodeType] = collect(loaders, conditioning, latent, sampling, image, primitives)
+
+    def run(prompt: Prompt, folders: Folders) -> dict[str, Result]:
+        results: dict[str, Result] = {}
+
+        def result_of(node_id: str) -> Result:
+            if node_id not in results:
+                node_type = nodes[prompt[node_id]["class_type"]]
+                resources = {
+                    "DeviceMemory": memory,
+                    "Folders": folders,
+                    "Progress": watcher,
+                    "RunInfo": RunInfo(prompt, {"workflow": {"nodes": []}}, node_id),
+                }
+                inputs = {
+                    name: result_of(value[0]).outputs[value[1]] if isinstance(value, list) else value
+                    for name, value in prompt[node_id]["inputs"].items()
+                }
+                inputs |= {name: resources[kind] for name, kind in node_type.definition.injected.items()}
+                result = node_type.call(**inputs)
+                assert isinstance(result, Result)
+                results[node_id] = result
+            return results[node_id]
+
+        for node_id in prompt:
+            result_of(node_id)
+        return results
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def random_tensors() -> dict[str, torch.Tensor]:
+    """The embedded networks' tensors, untrained, in half precision."""
+    torch.manual_seed(0)
+    made = sd1_state_dict(networks.make_unet(), networks.make_vae(), networks.make_text_model())
+    return {name: value.half() for name, value in made.items()}
+
+
+@pytest.fixture(scope="session")
+def random_checkpoint(random_tensors: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoints") / "random.safetensors"
+    save_file(random_tensors, path)
+    return path
