@@ -13,6 +13,8 @@ import networkx
 
 NodeId = NewType("NodeId", str)
 
+_NEW, _ON_PATH, _DONE = range(3)
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -67,11 +69,27 @@ class Graph:
         Depth first, so that a branch is complete before the next one begins and its values are needed only briefly.
         The same graph always gives the same order. Raises CycleError.
         """
-        done: dict[NodeId, None] = {}
-        for target in self.nodes if targets is None else targets:
-            if target not in done:
-                self._visit(target, done)
-        return tuple(done)
+        ids = tuple(self.nodes)
+        position, sources = self._position, self._sources
+        state = bytearray(len(ids))
+        order: list[int] = []
+        waiting = list(range(len(ids))) if targets is None else [position[target] for target in targets]
+        waiting.reverse()
+        while waiting:
+            node = waiting[-1]
+            if state[node] == _NEW:
+                state[node] = _ON_PATH
+                for source in reversed(sources[node]):
+                    if state[source] == _ON_PATH:
+                        raise CycleError(self.cycles()[0])
+                    if state[source] == _NEW:
+                        waiting.append(source)
+                continue
+            waiting.pop()
+            if state[node] == _ON_PATH:  # whatever was above it on the stack was one of its sources
+                state[node] = _DONE
+                order.append(node)
+        return tuple([ids[node] for node in order])
 
     def ancestors(self, targets: Iterable[NodeId]) -> frozenset[NodeId]:
         """The targets and every node that they need, directly or not. Cycles are no hindrance."""
@@ -90,6 +108,10 @@ class Graph:
         digraph.add_nodes_from(self.nodes)
         digraph.add_edges_from((link.source, node.id) for node in self.nodes.values() for link in node.links())
         return [frozenset(component) for component in networkx.strongly_connected_components(digraph)]
+
+    def cycles(self) -> list[tuple[NodeId, ...]]:
+        """One cycle for each group of nodes that depend on each other."""
+        return [cycle for component in self.components() if (cycle := self.cycle_within(component)) is not None]
 
     def cycle_within(self, component: frozenset[NodeId]) -> tuple[NodeId, ...] | None:
         """A cycle through a strongly connected component as the path along which values would flow, from its first node
@@ -115,25 +137,11 @@ class Graph:
     def _position(self) -> Mapping[NodeId, int]:
         return {node_id: position for position, node_id in enumerate(self.nodes)}
 
-    def _visit(self, target: NodeId, done: dict[NodeId, None]) -> None:
-        path: dict[NodeId, None] = {}
-        waiting = [target]
-        while waiting:
-            node_id = waiting[-1]
-            if node_id in done:
-                waiting.pop()
-            elif node_id in path:  # all its sources are done: whatever was above it on the stack was one of them
-                waiting.pop()
-                del path[node_id]
-                done[node_id] = None
-            else:
-                path[node_id] = None
-                sources = [link.source for link in self.nodes[node_id].links() if link.source not in done]
-                for source in sources:
-                    if source in path:
-                        circle = list(path)
-                        raise CycleError([source, *reversed(circle[circle.index(source) :])])
-                waiting.extend(reversed(sources))
+    @cached_property
+    def _sources(self) -> Sequence[Sequence[int]]:
+        """For each node, by position, the positions of its sources. Numbers, since walks over ids miss the cache."""
+        position = self._position
+        return [[position[link.source] for link in node.links()] for node in self.nodes.values()]
 
 
 def _walk(came_from: Mapping[NodeId, NodeId], start: NodeId, end: NodeId) -> Iterator[NodeId]:

@@ -46,6 +46,7 @@ class InputParser:
         folders: Folders,
     ) -> None:
         self._nodes = nodes
+        self._ids = {node_id: node_id for node_id in nodes}
         self._definitions = definitions
         self._folders = folders
         self._listed: dict[str, tuple[str, ...]] = {}
@@ -122,6 +123,7 @@ class InputParser:
             count = len(source.outputs)
             reason = f"node '{link.source}' ({source.class_type}) has {count} outputs, so there is no [{link.output}]."
             return _bad_link(socket.name, config, value, f"{socket.name}: {reason}")
+        link = Link(self._ids[link.source], link.output)  # the same text object everywhere: lookups by id are quicker
         offered = source.outputs[link.output].type
         if not types_fit(offered, socket.type):
             return PromptError(
