@@ -68,9 +68,6 @@ def sample(
     source = SeededNoise(x, sigmas, settings.seed)
     x = SAMPLERS[settings.sampler_name](denoiser, x, sigmas, source, report)
     x = sampling.finished(sigmas[-1], x)
-    if latent.noise_mask is not None:
-        mask = fit_mask(latent.noise_mask, x)
-        x = x * mask + start * (1 - mask)
     return Latent((x / model.latent_scale).cpu(), latent.noise_mask)
 
 
