@@ -85,7 +85,7 @@ test("a dropped file opens", async () => {
 test("a workflow is stored on the server under a name, is not replaced unasked, and opens again", async () => {
   const name = `e2e ${Date.now()}`;
   await page.keyboard.press("Control+s");
-  await page.getByRole("textbox", { name: "Name" }).fill(name);
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill(name);
   await page.getByRole("button", { name: "Save on the server" }).click();
   await page.getByRole("status").filter({ hasText: "Saved" }).waitFor();
   await page.keyboard.press("Control+Shift+s");

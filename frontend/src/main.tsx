@@ -4,7 +4,6 @@ import { createRoot } from "react-dom/client";
 import { listenToKeys } from "./actions/keyboard.ts";
 import { type App, AppContext, GestureHolder } from "./app.ts";
 import { CanvasView } from "./canvas/view.ts";
-import defaultWorkflow from "./default_workflow.json";
 import { newUuid } from "./graph/uuid.ts";
 import { Shell } from "./panels/Shell.tsx";
 import { ServerApi } from "./protocol/api.ts";
@@ -13,6 +12,7 @@ import { Editor } from "./store/editor.ts";
 import { Files } from "./store/files.ts";
 import { Runner } from "./store/runner.ts";
 import { makeTestHandle } from "./test_handle.ts";
+import defaultWorkflow from "../../workflows/text_to_image.json";
 import "./styles/index.css";
 
 /** An id of this browser tab that survives its reloads. */

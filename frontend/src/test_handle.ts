@@ -68,7 +68,7 @@ export function makeTestHandle({ editor, files, view }: App): TestHandle {
     selection: () => [...editor.selection],
     value: (id, widget) => {
       const node = editor.node(nodeId(id));
-      return node && widgetsOf(node, editor.definitionOf(node.type)).values[widget];
+      return node && widgetsOf(node, editor.definitionOf(node)).values[widget];
     },
     slotPoint: (id, side, index) => {
       const box = view.scene.boxes.get(nodeId(id));

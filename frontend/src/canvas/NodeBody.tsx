@@ -18,7 +18,7 @@ export const NodeBody = memo(function NodeBody({ id }: { readonly id: NodeId }) 
   // The scene is derived from both stores; asking it again after either changed gives the same box if nothing did.
   useRun(() => view.scene.boxes.get(id));
   const box = useDocument(() => view.scene.boxes.get(id));
-  const definition = useDocument(() => node && view.definitionOf(node.type));
+  const definition = useDocument(() => node && view.definitionOf(node));
   return node && box ? <Body node={node} box={box} definition={definition} /> : null;
 });
 
@@ -39,7 +39,7 @@ function Body({ node, box, definition }: BodyProps) {
   const attach = useCallback((element: HTMLElement | null) => view.attachBody(id, element), [view, id]);
   const drop = usePictureDrop(id, widgetsOf(node, definition));
   const title = node.title ?? definition?.displayName ?? node.type;
-  const isUnknown = !definition && hasDefinitions && node.type !== "PrimitiveNode";
+  const isUnknown = !definition && hasDefinitions;
   const isReroute = box.title === 0;
   return (
     <article
@@ -53,7 +53,8 @@ function Body({ node, box, definition }: BodyProps) {
         transform: `translate(${box.rect.x}px, ${box.rect.y}px)`,
         width: box.width,
         height: box.rect.height,
-        zIndex: rank,
+        // What failed stands above what did not, so that its message can be read.
+        zIndex: rank + (run?.state === "error" ? 1000 : 0),
       }}
       onDragOver={drop.over}
       onDrop={drop.drop}

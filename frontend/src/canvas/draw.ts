@@ -106,54 +106,50 @@ export interface NodeLooks {
   readonly scale: number;
 }
 
-/** A node without a DOM body: a box, its title, its sockets, its state. */
+/** A node without a DOM body: a box, a title bar in the colour of what it gives, its state. */
 export function drawNode(pen: Pen, box: NodeBox, node: GraphNode, palette: Palette, looks: NodeLooks): void {
   const { x, y, width, height } = box.rect;
   pen.globalAlpha = node.mode === 2 || node.mode === 4 ? 0.45 : 1;
-  pen.fillStyle = palette.node;
+  pen.fillStyle = palette.far;
   pen.beginPath();
   pen.roundRect(x, y, width, height, 8);
   pen.fill();
   if (box.title > 0) {
-    pen.fillStyle = palette.title;
+    pen.fillStyle = typeColour((box.outputs[0] ?? box.inputs[0])?.socket.type ?? "*", palette.isDark);
+    pen.globalAlpha *= palette.isDark ? 0.5 : 0.6;
     pen.beginPath();
     pen.roundRect(x, y, width, box.title, box.isCollapsed ? 8 : [8, 8, 0, 0]);
     pen.fill();
+    pen.globalAlpha = node.mode === 2 || node.mode === 4 ? 0.45 : 1;
   }
   drawOutline(pen, box, palette, looks);
-  for (const { socket, x: dx, y: dy } of [...box.inputs, ...box.outputs]) {
-    if ("widget" in socket && socket.widget !== null) continue;
-    pen.fillStyle = typeColour(socket.type, palette.isDark);
-    pen.fillRect(x + dx - 4, y + box.title + dy - 4, 8, 8);
-  }
-  if (looks.scale > 0.12 && box.title > 0) {
-    const size = Math.min(32, Math.max(13, 9 / looks.scale));
-    pen.font = `600 ${size}px system-ui, sans-serif`;
-    pen.textBaseline = "middle";
-    pen.fillStyle = palette.text;
-    pen.save();
-    pen.beginPath();
-    pen.rect(x, y, width - 6, height);
-    pen.clip();
-    pen.fillText(looks.title, x + 10, y + Math.max(box.title / 2, size * 0.7));
-    pen.restore();
-  }
+  drawTitle(pen, box, palette, looks);
   pen.globalAlpha = 1;
+}
+
+/** In the title bar while that is legible, else across the box as large as it allows. */
+function drawTitle(pen: Pen, box: NodeBox, palette: Palette, { title, scale }: NodeLooks): void {
+  const { x, y, width, height } = box.rect;
+  if (width * scale < 30 || box.title === 0) return;
+  const isInBar = scale > 0.45;
+  const size = isInBar ? 13 : Math.min(10.5 / scale, height * 0.5);
+  pen.font = `600 ${size}px system-ui, sans-serif`;
+  pen.textBaseline = isInBar ? "middle" : "top";
+  pen.fillStyle = palette.text;
+  pen.save();
+  pen.beginPath();
+  pen.rect(x, y, width - 4, height);
+  pen.clip();
+  pen.fillText(title, x + (isInBar ? 27 : size * 0.4), isInBar ? y + box.title / 2 : y + box.title + size * 0.3);
+  pen.restore();
 }
 
 function drawOutline(pen: Pen, { rect }: NodeBox, palette: Palette, { isSelected, run, scale }: NodeLooks): void {
   const state = run?.state;
-  const colour =
-    state === "error"
-      ? palette.error
-      : state === "running"
-        ? palette.running
-        : isSelected
-          ? palette.accent
-          : palette.border;
-  const isMarked = colour !== palette.border;
-  pen.strokeStyle = colour;
-  pen.lineWidth = isMarked ? Math.max(2, 2 / scale) : 1;
+  const marks = { running: palette.running, error: palette.error, cached: null, done: null, waiting: null };
+  const colour = (state && marks[state]) ?? (isSelected ? palette.accent : null);
+  pen.strokeStyle = colour ?? palette.farBorder;
+  pen.lineWidth = colour === null ? Math.max(1, 0.8 / scale) : Math.max(2, 2 / scale);
   pen.beginPath();
   pen.roundRect(rect.x, rect.y, rect.width, rect.height, 8);
   pen.stroke();

@@ -202,7 +202,7 @@ export class Gestures {
   private socketsAt(id: NodeId): Sockets {
     const node = this.editor.node(id);
     if (!node) return { inputs: [], outputs: [] };
-    return socketsOf(node, this.editor.definitionOf(node.type), this.view.scene.linked.get(id));
+    return socketsOf(node, this.editor.definitionOf(node), this.view.scene.linked.get(id));
   }
 
   /** A drag from a linked input takes that link along; from anywhere else it begins a new one. */

@@ -8,6 +8,9 @@ export interface Palette {
   readonly title: string;
   readonly text: string;
   readonly border: string;
+  /** Nodes seen from far away need more contrast than near ones. */
+  readonly far: string;
+  readonly farBorder: string;
   readonly accent: string;
   readonly running: string;
   readonly error: string;
@@ -25,6 +28,8 @@ export function readPalette(element: Element): Palette {
     title: read("--node-title"),
     text: read("--text"),
     border: read("--node-border"),
+    far: read("--node-far"),
+    farBorder: read("--node-far-border"),
     accent: read("--accent"),
     running: read("--running"),
     error: read("--error"),

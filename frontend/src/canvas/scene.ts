@@ -43,7 +43,7 @@ export class SceneBuilder {
     const boxes = new Map<NodeId, NodeBox>();
     for (const node of nodesOf(document)) {
       const names = linked.get(node.id) ?? NO_INPUTS;
-      const definition = definitionOf(document, definitions, node.type);
+      const definition = definitionOf(document, definitions, node);
       boxes.set(node.id, this.boxOf(node, definition, names, shownOf(node.id)));
     }
     return { document, boxes, links: linksOf(document), linked };

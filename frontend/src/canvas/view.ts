@@ -3,7 +3,7 @@
  * node bodies when the set of mounted nodes or a node changes, never when the view moves.
  */
 import { createStore, type StoreApi } from "zustand/vanilla";
-import type { LinkId, NodeId, Point } from "../graph/document.ts";
+import type { GraphNode, LinkId, NodeId, Point } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { Editor } from "../store/editor.ts";
@@ -91,6 +91,8 @@ export class CanvasView {
   attachBody(id: NodeId, element: HTMLElement | null): void {
     if (element) this.bodies.set(id, element);
     else this.bodies.delete(id);
+    // The canvas draws what has no body, and stops drawing what has one.
+    this.invalidate();
   }
 
   get scene(): Scene {
@@ -117,8 +119,8 @@ export class CanvasView {
     return scene;
   }
 
-  definitionOf(type: string): NodeDefinition | undefined {
-    return this.editor.definitionOf(type);
+  definitionOf(node: Pick<GraphNode, "type" | "outputs">): NodeDefinition | undefined {
+    return this.editor.definitionOf(node);
   }
 
   /** Back to front. */
@@ -282,7 +284,7 @@ export class CanvasView {
       const node = scene.document.nodes[id];
       // React may not have made the body yet; until it has, the canvas stands in.
       if (!box || !node || this.bodies.has(id) || !overlaps(box.rect, visible)) continue;
-      const title = node.title ?? this.editor.definitionOf(node.type)?.displayName ?? node.type;
+      const title = node.title ?? this.editor.definitionOf(node)?.displayName ?? node.type;
       drawNode(pen, box, node, palette, {
         title,
         isSelected: selection.has(id),

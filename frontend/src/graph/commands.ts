@@ -84,8 +84,10 @@ export function connect(ends: LinkEnds, replaced?: Link): Change {
   };
 }
 
+/** Invariant: both ends are there, and an input has one link. */
 function putLink(draft: Draft<WorkflowDocument>, ends: LinkEnds): void {
   const document = writable(draft);
+  if (!(ends.source in document.nodes) || !(ends.target in document.nodes)) return;
   const id = linkId(nextLinkId(draft as unknown as WorkflowDocument));
   for (const link of Object.values(document.links)) {
     if (link.target === ends.target && link.input === ends.input) delete document.links[link.id];

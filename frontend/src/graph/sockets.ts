@@ -1,8 +1,9 @@
 /** The sockets a node shows: what its definition declares, joined by name with what its file lists. */
 import type { GraphNode, Network, WorkflowDocument } from "./document.ts";
 import { linksOf } from "./document.ts";
-import type { InputDefinition, NodeDefinition } from "./definitions.ts";
+import { type InputDefinition, type NodeDefinition, parseInput } from "./definitions.ts";
 import { autogrowInputs, optionInputs } from "./dynamic.ts";
+import { PRIMITIVE, primitiveDefinition } from "./virtual.ts";
 import { widgetsOf } from "./widgets.ts";
 
 export interface InputSocket {
@@ -104,16 +105,29 @@ export function expandInputs(
   return definition.inputs.flatMap(expand);
 }
 
-/** The definition of a node's type: the server's, or one made from a subgraph of the document. */
+/** A node's definition: the server's, or one made from a subgraph of the document, or for a primitive. */
 export function definitionOf(
   document: Pick<WorkflowDocument, "subgraphs">,
   definitions: ReadonlyMap<string, NodeDefinition>,
-  type: string,
+  node: Pick<GraphNode, "type" | "outputs">,
 ): NodeDefinition | undefined {
-  const known = definitions.get(type);
+  if (node.type === PRIMITIVE) return primitiveDefinition(node.outputs[0]?.type ?? "*");
+  const known = definitions.get(node.type);
   if (known) return known;
-  const subgraph = document.subgraphs[type];
+  const subgraph = document.subgraphs[node.type];
   return subgraph && subgraphDefinition(document, subgraph.id, definitions);
+}
+
+/** The inner widget that a rail feeds. Of an unknown class the file says whether the input was a widget's. */
+function promotedWidget(
+  target: GraphNode,
+  definition: NodeDefinition | undefined,
+  name: string,
+  type: string,
+): InputDefinition | undefined {
+  if (definition) return definition.inputs.find((input) => input.name === name && input.widget);
+  const isWidget = target.inputs.some((input) => input.name === name && input.widget !== null);
+  return isWidget ? parseInput(name, [type, { control_after_generate: false }], false) : undefined;
 }
 
 const subgraphDefinitions = new WeakMap<object, { definitions: object; definition: NodeDefinition }>();
@@ -131,11 +145,11 @@ function subgraphDefinition(
   const inputs = subgraph.inputs.map((rail, index): InputDefinition => {
     const inside = linksOf(subgraph).find((link) => Number(link.source) === -10 && link.output === index);
     const target = inside && subgraph.nodes[inside.target];
-    const inner = target && definitionOf(document, definitions, target.type);
-    const widget = target && inner && inner.inputs.find((input) => input.name === inside.input && input.widget);
+    const inner = target && definitionOf(document, definitions, target);
+    const widget = target && promotedWidget(target, inner, inside.input, rail.type);
     const base = { name: rail.name, type: rail.type, required: false, choices: null, widget: null, options: {} };
-    if (!widget) return base;
-    const inherited = widgetsOf(target, inner).values[widget.name];
+    if (!target || !widget) return base;
+    const inherited = widgetsOf(target, inner).values[inside.input];
     const options = { ...widget.options, control_after_generate: false, image_upload: false };
     return {
       ...widget,

@@ -1,5 +1,5 @@
 /** Node types that exist in the editor only: notes, reroutes and primitives. They are never sent to the server. */
-import type { InputDefinition, NodeDefinition } from "./definitions.ts";
+import { type InputDefinition, type NodeDefinition, parseInput } from "./definitions.ts";
 
 const note = (classType: string, displayName: string): NodeDefinition => ({
   classType,
@@ -38,6 +38,31 @@ export const VIRTUAL_DEFINITIONS: readonly NodeDefinition[] = [
     isDeprecated: false,
   },
 ];
+
+/** One definition for each type, so that what is remembered by definition stays valid. */
+const primitives = new Map<string, NodeDefinition>();
+
+/** A primitive holds one value of the type that its output has; a number also says what a run does to it. */
+export function primitiveDefinition(type: string): NodeDefinition {
+  const known = primitives.get(type);
+  if (known) return known;
+  const isNumber = type === "INT" || type === "FLOAT";
+  const options = { socketless: true, control_after_generate: isNumber, multiline: type === "STRING" };
+  const definition: NodeDefinition = {
+    classType: PRIMITIVE,
+    displayName: "Primitive",
+    category: "utils",
+    description: "A value that several nodes share.",
+    inputs: [
+      parseInput("value", [type === "COMBO" ? "STRING" : type, { ...options, multiline: type === "STRING" }], true),
+    ],
+    outputs: [{ name: type, type, isList: false }],
+    isOutput: false,
+    isDeprecated: false,
+  };
+  primitives.set(type, definition);
+  return definition;
+}
 
 const VIRTUAL_TYPES: ReadonlySet<string> = new Set(["Note", "MarkdownNote", REROUTE, PRIMITIVE]);
 

@@ -111,7 +111,7 @@ class Conversion {
   }
 
   promptNode(scope: Scope, node: GraphNode): PromptNode {
-    const definition = definitionOf(this.document, this.definitions, node.type);
+    const definition = definitionOf(this.document, this.definitions, node);
     const inputs: Record<string, Json> = {};
     // An unknown class keeps what the file says by name, so that a prompt opened here is also written whole.
     if (!definition) {
@@ -150,7 +150,7 @@ class Conversion {
   private widgetValue(scope: Scope, node: GraphNode, name: string): Json | undefined {
     const override = scope.overrides.get(key(node.id, name));
     if (override !== undefined) return override;
-    const definition = definitionOf(this.document, this.definitions, node.type);
+    const definition = definitionOf(this.document, this.definitions, node);
     return widgetsOf(node, definition).values[name];
   }
 
@@ -209,7 +209,7 @@ class Conversion {
 
   /** A bypassed node passes on one of its inputs: the same place if it fits, else the closest type. */
   private resolveBypassed(scope: Scope, node: GraphNode, output: number, wanted: string, seen: Set<string>): Source {
-    const definition = definitionOf(this.document, this.definitions, node.type);
+    const definition = definitionOf(this.document, this.definitions, node);
     const { inputs, outputs } = socketsOf(node, definition);
     const listed = node.inputs.length > 0 ? node.inputs : inputs;
     const given = outputs[output]?.type ?? "*";

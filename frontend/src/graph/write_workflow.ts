@@ -31,7 +31,7 @@ export function writeWorkflow(document: WorkflowDocument, definitions: Definitio
   const fromNode = new Map<NodeId, Link[]>();
   for (const link of links) fromNode.set(link.source, [...(fromNode.get(link.source) ?? []), link]);
   const written = nodes.map((node, index) => {
-    const definition = definitionOf(document, definitions, node.type);
+    const definition = definitionOf(document, definitions, node);
     const sockets = socketsOf(node, definition, linked.get(node.id) ?? EMPTY_SET);
     const inputs = writeInputs(node, sockets, linkOf);
     inputNames.set(node.id, inputs.names);
@@ -165,7 +165,7 @@ function writeOutputs(node: GraphNode, sockets: Sockets, links: readonly Link[])
 
 function writeValues(node: GraphNode, document: WorkflowDocument, definitions: Definitions): JsonObject {
   if (node.saved && Object.keys(node.values).length === 0) return {};
-  const definition = definitionOf(document, definitions, node.type);
+  const definition = definitionOf(document, definitions, node);
   if (!definition)
     return Object.keys(node.values).length === 0 ? {} : { widgets_values_named: { ...node.named, ...node.values } };
   const { entries, values } = widgetsOf(node, definition);

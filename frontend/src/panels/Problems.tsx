@@ -37,7 +37,7 @@ function ProblemItem({ problem }: { readonly problem: Problem }) {
   const { editor, view } = useApp();
   const id = problem.node === null ? null : nodeId(problem.node);
   const node = useDocument((state) => (id === null ? undefined : state.history.document.nodes[id]));
-  const title = node && (node.title ?? editor.definitionOf(node.type)?.displayName ?? node.type);
+  const title = node && (node.title ?? editor.definitionOf(node)?.displayName ?? node.type);
   const locate = (): void => {
     if (id === null) return;
     editor.select([id]);

@@ -36,8 +36,13 @@ function Palette({ search }: { readonly search: Search }) {
     return searchNodes(definitions.values(), query, filter).slice(0, MOST_SHOWN);
   }, [definitions, query, wantedSide, wantedType]);
   const close = (): void => app.editor.ui.setState({ search: null });
-  useEffect(() => list.current?.children[active]?.scrollIntoView({ block: "nearest" }), [active]);
-  useEffect(() => root.current?.querySelector("input")?.focus(), []);
+  // Some browsers answer scrollIntoView with a promise, which is no clean-up.
+  useEffect(() => {
+    list.current?.children[active]?.scrollIntoView({ block: "nearest" });
+  }, [active]);
+  useEffect(() => {
+    root.current?.querySelector("input")?.focus();
+  }, []);
   useEffect(() => {
     const outside = (event: PointerEvent): void => {
       if (event.target instanceof Node && !root.current?.contains(event.target))

@@ -1,5 +1,5 @@
 /** The bar at the top: files and history at the left, the document's name, the run at the right. */
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { actionOf } from "../actions/registry.ts";
 import { duration } from "../canvas/NodeTitle.tsx";
@@ -94,28 +94,40 @@ function DocumentName() {
 function SaveMenu() {
   const app = useApp();
   const [isOpen, setOpen] = useState(false);
+  const root = useRef<HTMLSpanElement>(null);
   useEffect(() => {
     if (!isOpen) return undefined;
-    const close = (): void => setOpen(false);
-    window.addEventListener("pointerup", close);
-    return () => window.removeEventListener("pointerup", close);
+    const outside = (event: PointerEvent): void => {
+      if (event.target instanceof Node && !root.current?.contains(event.target)) setOpen(false);
+    };
+    window.addEventListener("pointerdown", outside, true);
+    return () => window.removeEventListener("pointerdown", outside, true);
   }, [isOpen]);
   return (
-    <span className="menu-anchor">
+    <span ref={root} className="menu-anchor">
       <button
         type="button"
         className="tool narrow"
         aria-label="More ways to save"
         aria-haspopup="menu"
         aria-expanded={isOpen}
-        onClick={() => setOpen(true)}
+        onClick={() => setOpen(!isOpen)}
       >
         <DownIcon />
       </button>
       {isOpen && (
         <div className="popup menu" role="menu" aria-label="Save">
           {["save", "save-as", "download-workflow", "download-prompt"].map((id) => (
-            <button key={id} type="button" role="menuitem" data-action={id} onClick={() => actionOf(id).run(app)}>
+            <button
+              key={id}
+              type="button"
+              role="menuitem"
+              data-action={id}
+              onClick={() => {
+                setOpen(false);
+                actionOf(id).run(app);
+              }}
+            >
               {actionOf(id).title}
               <kbd>{actionOf(id).shortcuts[0]}</kbd>
             </button>

@@ -170,7 +170,11 @@ function parseNodeErrors(raw: Json | undefined): InputProblem[] {
       const input = asString(info["input_name"]);
       const message = asString(error["message"]) ?? "This node is not valid";
       const details = asString(error["details"]) ?? "";
-      return { node, input, message: details === "" || details === message ? message : `${message}: ${details}` };
+      return {
+        node,
+        input,
+        message: details === "" || details === message || details === input ? message : `${message}: ${details}`,
+      };
     });
   });
 }

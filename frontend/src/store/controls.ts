@@ -52,7 +52,7 @@ function eachControl(
   visit: (node: NodeId, entry: WidgetEntry, values: { readonly [key: string]: Json }) => ControlledValue[],
 ): ControlledValue[] {
   return nodesOf(document).flatMap((node) => {
-    const { entries, values } = widgetsOf(node, definitionOf(document, definitions, node.type));
+    const { entries, values } = widgetsOf(node, definitionOf(document, definitions, node));
     return entries.filter((entry) => entry.role === "control").flatMap((entry) => visit(node.id, entry, values));
   });
 }

@@ -80,8 +80,8 @@ export class Editor {
     return this.document.nodes[id];
   }
 
-  definitionOf(type: string): NodeDefinition | undefined {
-    return definitionOf(this.document, this.definitions, type);
+  definitionOf(node: Pick<GraphNode, "type" | "outputs">): NodeDefinition | undefined {
+    return definitionOf(this.document, this.definitions, node);
   }
 
   setDefinitions(definitions: Definitions): void {

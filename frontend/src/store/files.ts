@@ -45,7 +45,7 @@ export class Files {
     } else {
       await this.show(
         openJson("the default workflow", defaultWorkflow, await this.whenDefined(defaultWorkflow)),
-        "Untitled",
+        "Text to image",
       );
     }
     this.editor.documents.subscribe((state, before) => {
@@ -147,8 +147,10 @@ export class Files {
   }
 
   private unknownTypes(document: WorkflowDocument): string[] {
-    const types = new Set(Object.values(document.nodes).map((node) => node.type));
-    return [...types].filter((type) => !definitionOf(document, this.editor.definitions, type));
+    const unknown = Object.values(document.nodes).filter(
+      (node) => !definitionOf(document, this.editor.definitions, node),
+    );
+    return [...new Set(unknown.map((node) => node.type))];
   }
 
   /** A prompt can only be drawn with definitions; a workflow does not need them. */
@@ -208,7 +210,7 @@ export class Files {
 export function arranged(document: WorkflowDocument, { definitions }: Pick<Editor, "definitions">): WorkflowDocument {
   const linked = linkedInputs(document);
   const sized = Object.values(document.nodes).map((node): GraphNode => {
-    const definition = definitionOf(document, definitions, node.type);
+    const definition = definitionOf(document, definitions, node);
     const wanted = { ...node, size: node.size[0] > 0 ? node.size : defaultSize(definition) };
     const box = placeNode(
       wanted,

@@ -29,6 +29,8 @@ export interface RunState {
   readonly waiting: ReadonlyMap<string, readonly string[]>;
   readonly running: string | null;
   readonly startedAt: number | null;
+  /** Listening began after the run had: what it said before is in the history only. */
+  readonly isJoined: boolean;
   readonly last: { readonly promptId: string; readonly outcome: Outcome; readonly ms: number | null } | null;
   readonly nodes: { readonly [node: string]: NodeRun };
   /** Execution ids, inner nodes of subgraphs included, that are done or reused in the current run. */
@@ -44,6 +46,7 @@ export const IDLE: RunState = {
   waiting: new Map(),
   running: null,
   startedAt: null,
+  isJoined: false,
   last: null,
   nodes: {},
   finished: new Set(),
@@ -110,7 +113,8 @@ function runningNode(run: RunState): string | null {
 }
 
 /** The state after a message. Messages of other clients' prompts change nothing but the queue's length. */
-export function reduceRun(run: RunState, message: ServerMessage, now: number): RunState {
+export function reduceRun(before: RunState, message: ServerMessage, now: number): RunState {
+  const run = join(before, message, now);
   switch (message.type) {
     case "status":
       return { ...run, queueRemaining: message.queueRemaining };
@@ -148,6 +152,14 @@ export function reduceRun(run: RunState, message: ServerMessage, now: number): R
   }
 }
 
+/** A reload may have missed the start of a run that is ours. */
+function join(run: RunState, message: ServerMessage, now: number): RunState {
+  if (run.running !== null || message.type === "execution_start" || !("promptId" in message)) return run;
+  const { promptId } = message;
+  if (promptId === null || !run.waiting.has(promptId) || ("node" in message && message.node === null)) return run;
+  return { ...start(run, promptId, now), isJoined: true };
+}
+
 function isOurs(run: RunState, promptId: string | null): boolean {
   return run.running !== null && (promptId === null || promptId === run.running);
 }
@@ -155,7 +167,16 @@ function isOurs(run: RunState, promptId: string | null): boolean {
 function start(run: RunState, promptId: string, now: number): RunState {
   const nodes: Record<string, NodeRun> = {};
   for (const id of run.waiting.get(promptId) ?? []) nodes[shownAt(id)] = FRESH;
-  return { ...run, running: promptId, startedAt: now, nodes, finished: new Set(), previews: {}, problems: [] };
+  return {
+    ...run,
+    running: promptId,
+    startedAt: now,
+    isJoined: false,
+    nodes,
+    finished: new Set(),
+    previews: {},
+    problems: [],
+  };
 }
 
 function update(run: RunState, id: string, fields: Partial<NodeRun>): RunState {
@@ -227,8 +248,14 @@ function finish(run: RunState, promptId: string, outcome: Outcome, now: number):
       return node.state === "running" || node.state === "waiting" ? [] : [[id, node]];
     }),
   );
-  const ms = run.startedAt === null ? null : now - run.startedAt;
+  const ms = run.startedAt === null || run.isJoined ? null : now - run.startedAt;
   return { ...rest, nodes, running: null, startedAt: null, last: { promptId, outcome, ms } };
+}
+
+/** Adds what the run of the last prompt made before it was joined. */
+export function filledIn(run: RunState, promptId: string, result: Finished): RunState {
+  if (run.last?.promptId !== promptId || run.running !== null) return run;
+  return [...result.outputs].reduce((state, [node, output]) => show(state, node, output), run);
 }
 
 /** Catches up after a lost connection or a reload: the run ended while nobody listened. */

@@ -9,7 +9,7 @@ import type { BinaryMessage, ServerMessage } from "../protocol/messages.ts";
 import { type Connection, ServerSocket } from "../protocol/socket.ts";
 import { controlKey, controlledValues, drawValues } from "./controls.ts";
 import type { Editor } from "./editor.ts";
-import { caughtUp, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
+import { caughtUp, filledIn, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
 
 const DEFINITIONS_RETRY_MS = 1000;
 
@@ -127,6 +127,9 @@ export class Runner {
     const after = reduceRun(before, message, performance.now());
     if (message.type === "execution_start") for (const url of Object.values(before.previews)) URL.revokeObjectURL(url);
     runs.setState(after, true);
+    if (after.isJoined && after.last && after.running === null && before.waiting !== after.waiting) {
+      void this.fillIn(after.last.promptId);
+    }
     if (message.type === "execution_error" && after.problems.length > before.problems.length)
       ui.setState({ isProblemsOpen: true });
   }
@@ -145,6 +148,11 @@ export class Runner {
     for (const [node, old] of Object.entries(before.previews))
       if (after.previews[node] !== old) URL.revokeObjectURL(old);
     runs.setState(after, true);
+  }
+
+  private async fillIn(promptId: string): Promise<void> {
+    const result = await this.api.finished(promptId).catch(() => null);
+    if (result) this.editor.runs.setState((run) => filledIn(run, promptId, result), true);
   }
 
   private setConnection(connection: Connection): void {

@@ -103,7 +103,7 @@ describe("the answer to a prompt", () => {
     expect(answer).toEqual({
       promptId: null,
       message: null,
-      problems: [{ node: "3", input: "steps", message: "Value 9 bigger than max of 5: steps" }],
+      problems: [{ node: "3", input: "steps", message: "Value 9 bigger than max of 5" }],
     });
   });
   test("a refusal that names no node is said as it is", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ServerMessage } from "../../src/protocol/messages.ts";
 import {
   caughtUp,
+  filledIn,
   IDLE,
   overallProgress,
   phaseOf,
@@ -111,6 +112,17 @@ test("a preview without a node's name goes to the one that runs", () => {
   const run = play(START, begin, executing("2"));
   expect(withPreview(run, null, null, "blob:1").previews).toEqual({ "2": "blob:1" });
   expect(withPreview(run, "other", "2", "blob:1")).toBe(run);
+});
+
+test("a run whose start was missed is joined, and what it made before is filled in", () => {
+  const run = play(START, executing("2"), progress("2", 5, 20));
+  expect(run).toMatchObject({ running: "p", isJoined: true });
+  const ended = play(run, success);
+  expect(ended.last).toEqual({ promptId: "p", outcome: "success", ms: null });
+  const pictures = [{ filename: "a.png", subfolder: "", type: "output" }];
+  const result = { outputs: new Map([["3", { pictures, texts: [] }]]), isSuccess: true, failure: null, nodes: [] };
+  expect(filledIn(ended, "p", result).pictures).toEqual({ "3": pictures });
+  expect(filledIn(ended, "another", result)).toBe(ended);
 });
 
 test("a run that ended unheard is caught up", () => {
