@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Heddle's command line, and the one place that puts nodes, executor and server together.
+
+    python main.py [FLAGS]                 serve the editor and the API
+    python main.py run WORKFLOW [...]      run a saved graph without a server
+    python main.py nodes [NAME]            list node types, or describe one
+
+Importing it loads neither torch nor the nodes: the server process must never hold them.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import uuid
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from executor.cache import MemoryCache
+from executor.folders import Folders, PathError
+from executor.headless import WorkflowFileError, read_graph, set_values
+from executor.installation import make_folders
+from executor.local import InProcessWorker
+from executor.process import ProcessWorker
+from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes
+from executor.worker import Device, Job, Worker, WorkerReport
+from executor.workflow import WorkflowError
+from server.app import make_app
+from server.serve import StartError, serve
+from server.settings import MEBIBYTE, ServerSettings
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker is told at its start; picklable, because it may start in another process."""
+
+    folders: Folders
+    cpu: bool
+    """Compute on the CPU even if there is a GPU."""
+    cuda_device: int | None
+    """The only GPU that the worker sees; None shows it all and takes the first."""
+    cache_bytes: int
+
+
+def make_worker(options: WorkerOptions) -> Worker:
+    """A worker with every node type. It imports torch, so it is called where the worker lives and nowhere else."""
+    if options.cuda_device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(options.cuda_device)  # torch reads it once, when it is imported
+    # Nothing is ever fetched at run time, not even asked for.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+
+    from nodes import conditioning, image, latent, loaders, primitives, sampling
+    from nodes.declare import collect
+    from nodes.diffusion.memory.device import choose_memory
+    from nodes.sizes import size_of
+
+    memory = choose_memory(cpu=options.cpu)
+
+    def report() -> WorkerReport:
+        state = memory.state()
+        device = Device(state.name, state.type, state.index, state.memory_total, state.memory_free)
+        return WorkerReport((device,), {"torch": torch.__version__})
+
+    return InProcessWorker(
+        node_types=collect(loaders, conditioning, latent, sampling, image, primitives),
+        folders=options.folders,
+        cache=MemoryCache(options.cache_bytes, size_of),
+        resources={"DeviceMemory": memory},
+        report=report,
+        unload_models=memory.free,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    commands = {"serve": (_serve_parser, _serve), "run": (_run_parser, _run), "nodes": (_nodes_parser, _nodes)}
+    parser, command = commands[words.pop(0) if words and words[0] in commands else "serve"]
+    options = parser().parse_args(words)
+    try:
+        return asyncio.run(command(options))
+    except (PathError, StartError, WorkflowError, WorkflowFileError) as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=options.verbose, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    worker_options = _worker_options(options)
+    settings = ServerSettings(
+        listen=tuple(address.strip() for address in options.listen.split(",")),
+        port=options.port,
+        editor=options.front_end_root or HERE / "frontend" / "dist",
+        max_upload_size=int(options.max_upload_size * MEBIBYTE),
+        cors_origin=options.enable_cors_header,
+        tls_cert=options.tls_certfile,
+        tls_key=options.tls_keyfile,
+        preview_method=options.preview_method,
+        version=_version(),
+        argv=tuple(sys.argv),
+    )
+
+    def announce(line: str) -> None:
+        print(f"{line}  (Ctrl+C stops it)", flush=True)
+        if options.auto_launch:
+            webbrowser.open(line.split()[-1].rstrip(","))
+
+    worker = ProcessWorker(make_worker, worker_options)
+    await serve(make_app(worker, worker_options.folders, settings), settings, announce)
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> int:
+    """Run a saved graph. The files written go to standard output, everything else to standard error."""
+    worker_options = _worker_options(options)
+    folders = worker_options.folders
+    worker = make_worker(worker_options)
+    try:
+        definitions = await worker.definitions()
+        graph = read_graph(options.workflow, definitions)
+        set_values(graph, options.set, definitions)
+        for warning in graph.warnings:
+            complain(f"warning: {warning}")
+        # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
+        validation = await worker.validate(graph.prompt)
+        for error in validation.errors:
+            place = f"node {error.node_id} ({error.class_type})" if error.node_id else str(options.workflow)
+            complain(f"{place}: {error.message}: {error.details}")
+        if validation.errors:
+            return 1
+        extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
+        job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(worker.interrupt(job.job_id)))
+        report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)
+    finally:
+        await worker.close()
+    shown = [image for output in report.outputs.values() for image in output.get("images", ())]
+    files = [str(folders.resolve(image["type"], image["filename"], image["subfolder"])) for image in shown]
+    for failure in report.errors:
+        complain(error_line(failure))
+    if options.json:
+        errors = [error_json(failure) for failure in report.errors]
+        print(json.dumps({**asdict(report), "errors": errors, "files": files}, indent=2))
+    else:
+        print(*files, sep="\n", end="\n" if files else "")
+    return {"success": 0, "error": 1}.get(report.status, 130)
+
+
+async def _nodes(options: argparse.Namespace) -> int:
+    worker = make_worker(_worker_options(options))
+    try:
+        definitions = await worker.definitions()
+    finally:
+        await worker.close()
+    if options.name is None:
+        print(list_nodes(definitions))
+    elif options.name in definitions:
+        print(describe_node(definitions[options.name]))
+    else:
+        near = [name for name in definitions if options.name.lower() in name.lower()]
+        complain(f"There is no node type '{options.name}'." + (f" Did you mean {', '.join(near)}?" if near else ""))
+        return 1
+    return 0
+
+
+def _worker_options(options: argparse.Namespace) -> WorkerOptions:
+    base = options.base_directory or HERE
+    extra = [path for group in options.extra_model_paths_config for path in group]
+    default_extra = base / "extra_model_paths.yaml"
+    folders = make_folders(
+        base,
+        input_folder=options.input_directory,
+        output_folder=options.output_directory,
+        temp_folder=options.temp_directory,
+        user_folder=options.user_directory,
+        extra_model_paths=[default_extra, *extra] if default_extra.is_file() else extra,
+    )
+    return WorkerOptions(folders, options.cpu, options.cuda_device, int(options.cache_ram * 2**30))
+
+
+def _shared_parser() -> argparse.ArgumentParser:
+    """Flags of every command: where things live and what computes."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for name in ("base", "input", "output", "temp", "user"):
+        parser.add_argument(f"--{name}-directory", type=Path, metavar="FOLDER", help=f"the {name} folder")
+    parser.add_argument(
+        "--extra-model-paths-config", type=Path, nargs="+", action="append", default=[], metavar="YAML",
+        help="further model folders, in ComfyUI's extra_model_paths format",
+    )  # fmt: skip
+    parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
+    parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
+    parser.add_argument("--cache-ram", type=float, default=4.0, metavar="GIB", help="memory for remembered results")
+    return parser
+
+
+def _serve_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="main.py", description="Serve the editor and the API.", parents=[_shared_parser()]
+    )
+    parser.add_argument(
+        "--listen", nargs="?", const="0.0.0.0,::", default="127.0.0.1", help="addresses, comma-separated"
+    )
+    parser.add_argument("--port", type=int, default=8188)
+    parser.add_argument("--tls-keyfile", type=Path)
+    parser.add_argument("--tls-certfile", type=Path)
+    parser.add_argument(
+        "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
+    )
+    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB")
+    parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
+    parser.add_argument("--preview-method", choices=("none", "auto", "latent2rgb", "taesd"), default="auto")
+    parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
+    parser.add_argument(
+        "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    )
+    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--log-stdout"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them; nothing to do
+    return parser
+
+
+def _run_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="main.py run", description="Run a saved graph.", parents=[_shared_parser()])
+    parser.add_argument(
+        "workflow", type=Path, help="a workflow (JSON, editor or API format) or a picture that carries one"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NODE.INPUT=VALUE", help="change a value, for example 3.seed=7"
+    )
+    parser.add_argument("--json", action="store_true", help="print what happened as JSON")
+    parser.add_argument("--quiet", action="store_true", help="draw no progress bar")
+    return parser
+
+
+def _nodes_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[_shared_parser()])
+    parser.add_argument("name", nargs="?", help="describe this one")
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("heddle")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
