@@ -1,6 +1,5 @@
 """Nodes that denoise: the plain and the advanced sampler."""
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -10,7 +9,7 @@ from executor.progress import Preview, Progress
 from executor.schema import Injected, Widget
 from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.preview import fit_colours, preview_jpeg
+from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.sample import Settings, make_sigmas, sample
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.diffusion.values import Model as ModelValue
@@ -79,21 +78,12 @@ def _sample(
     progress: Progress,
 ) -> LatentValue:
     total = max(1, len(settings.sigmas) - 1)
+    previews = Previews(model, memory)
 
     def report(step: int, denoised: Tensor) -> None:
-        progress.step(step + 1, total, _previewer(model, denoised, memory))
+        look = previews.of(denoised)
+        progress.step(step + 1, total, (lambda: Preview(look(), "image/jpeg")) if look else None)
 
     progress.check()
     with memory.resident(model.network):
         return sample(model, latent, *conditionings, settings, report)
-
-
-def _previewer(model: ModelValue, denoised: Tensor, memory: DeviceMemory) -> Callable[[], Preview]:
-    def look() -> Preview:
-        vae = model.vae
-        if vae.colours is None:
-            with memory.resident(vae.network):
-                vae.colours = fit_colours(vae, model.latent_scale)
-        return Preview(preview_jpeg(vae.colours, denoised / model.latent_scale, vae.factor), "image/jpeg")
-
-    return look
