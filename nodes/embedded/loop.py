@@ -51,9 +51,9 @@ def fit(
     the averaged weights if `schedule.ema` asks for them.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trained: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
-    average = [parameter.detach().clone() for parameter in trained] if schedule.ema else []
+    average: list[Tensor] = [parameter.detach().clone() for parameter in trained] if schedule.ema else []
     path, done = folder / f"{name}.pt", 0
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -96,7 +96,12 @@ def fit(
             torch._foreach_copy_(trained, average)
 
 
-def _average_gradients(parameters: list[nn.Parameter], world: int) -> None:
+def share_of(batch: int) -> int:
+    """How many examples of a batch this process draws."""
+    return batch // (dist.get_world_size() if dist.is_initialized() else 1)
+
+
+def _average_gradients(parameters: list[Tensor], world: int) -> None:
     if world == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

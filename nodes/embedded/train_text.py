@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from nodes.embedded.loop import Schedule, fit
+from nodes.embedded.loop import Schedule, fit, share_of
 from nodes.embedded.networks import TEXT_WIDTH, make_text_model
 from nodes.embedded.scenes import COLOURS, SHAPES, SIZES, SKIES, Scene, caption, random_scene
 
@@ -40,15 +40,17 @@ def train_text(folder: Path, tokenize: Tokenize, *, steps: int, device: str, bat
     torch.manual_seed(2)
     reader = _Reader().to(device)
 
+    share = share_of(batch)
+
     def loss_of(generator: torch.Generator) -> Tensor:
         rng = random.Random(int(torch.randint(2**62, (), generator=generator)))
-        scenes = [random_scene(rng) for _ in range(batch)]
+        scenes = [random_scene(rng) for _ in range(share)]
         ids = torch.tensor([_ids(tokenize, caption(scene, rng), rng) for scene in scenes])
         answers = torch.tensor([facts(scene) for scene in scenes]).to(device)
         hidden = reader.text(ids.to(device)).last_hidden_state
         end = (ids == END).int().argmax(1)
         later = torch.stack([torch.randint(int(at), LENGTH, (), generator=generator) for at in end])
-        rows = torch.arange(batch)
+        rows = torch.arange(share)
         loss = torch.zeros((), device=device)
         for position in (end, later):
             sheets = reader.sheet(hidden[rows, position]).split(FACTS, dim=1)

@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from nodes.embedded.loop import Schedule, fit
+from nodes.embedded.loop import Schedule, fit, share_of
 from nodes.embedded.networks import make_unet
 from nodes.embedded.render import render
 from nodes.embedded.scenes import caption, random_scene
@@ -38,15 +38,17 @@ def train_unet(
     # The noise levels of SD 1.x: betas linear in their square root over 1,000 timesteps.
     alphas = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, 0).to(device)
 
+    share = share_of(batch)
+
     def loss_of(generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(len(latents), (batch,), generator=generator)
+        chosen = torch.randint(len(latents), (share,), generator=generator)
         clean, context = latents[chosen].float().to(device), words[chosen].float().to(device)
-        dropped = torch.rand(batch, generator=generator) < EMPTY_SHARE
+        dropped = torch.rand(share, generator=generator) < EMPTY_SHARE
         context[dropped.to(device)] = empty
         noise = torch.randn(clean.shape, generator=generator).to(device)
         # Half the timesteps lean to the noisy end, where the sky and the colours are decided.
-        u = torch.rand(batch, generator=generator)
-        t = (1000 * torch.where(torch.arange(batch) % 2 == 0, u.sqrt(), u)).long().clamp(max=999).to(device)
+        u = torch.rand(share, generator=generator)
+        t = (1000 * torch.where(torch.arange(share) % 2 == 0, u.sqrt(), u)).long().clamp(max=999).to(device)
         alpha = alphas[t][:, None, None, None]
         noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
         with torch.autocast(device, torch.bfloat16):

@@ -1,4 +1,8 @@
-"""First stage: the autoencoder, on crops of rendered pictures. Ends with latents that are white at unit variance."""
+"""First stage: the autoencoder, on crops of rendered pictures. Ends with latents that are white at unit variance.
+
+Last stage: its decoder once more, on whole pictures. Normalisation and attention see a whole picture otherwise than a
+crop, and the encoder, which the UNet has learned from, must not move.
+"""
 
 import random
 from pathlib import Path
@@ -8,7 +12,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from nodes.embedded.loop import Schedule, fit
+from nodes.embedded.loop import Schedule, fit, share_of
 from nodes.embedded.networks import make_vae
 from nodes.embedded.render import SIZE, render
 from nodes.embedded.scenes import random_scene
@@ -29,8 +33,10 @@ def train_vae(folder: Path, *, steps: int, device: str, batch: int = 24) -> Auto
         return vae.eval()
     pictures = rendered(folder, PICTURES, seed=1)
 
+    share = share_of(batch)
+
     def loss_of(generator: torch.Generator) -> Tensor:
-        target = _crops(pictures, batch, generator).to(device)
+        target = _crops(pictures, share, generator).to(device)
         with torch.autocast(device, torch.bfloat16):
             posterior = vae.encode(target).latent_dist
             sample = posterior.mean + posterior.std * torch.randn_like(posterior.mean)
@@ -45,6 +51,29 @@ def train_vae(folder: Path, *, steps: int, device: str, batch: int = 24) -> Auto
     _whiten(vae, _unit(pictures[:512]).to(device))
     torch.save(vae.state_dict(), finished)
     return vae
+
+
+def train_decoder(folder: Path, vae: AutoencoderKL, *, steps: int, device: str, batch: int = 12) -> AutoencoderKL:
+    """`vae` with a sharper decoder, which also forgives the small errors that sampling leaves in a latent."""
+    pictures = rendered(folder, PICTURES, seed=1)
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+    share = share_of(batch)
+
+    def loss_of(generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(pictures), (share,), generator=generator)
+        target = _unit(pictures[chosen]).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            with torch.no_grad():
+                latent = vae.encode(target).latent_dist.mean
+            noise = torch.randn(latent.shape, generator=generator).to(device) * 0.04 / SCALING_FACTOR
+            made = vae.decode(latent + noise).sample
+        error = made.float() - target
+        return error.abs().mean() + error.square().mean() + _slope(error)
+
+    plan = Schedule(steps, 4e-4, warmup=50, cooldown=0.8, ema=0.99)
+    fit("decoder", vae, loss_of, plan, folder)
+    return vae.eval()
 
 
 def rendered(folder: Path, count: int, *, seed: int) -> Tensor:

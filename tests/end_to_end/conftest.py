@@ -1,6 +1,5 @@
 """The real program in a process of its own: the command line, and a server on a free port of loopback."""
 
-import os
 import re
 import subprocess
 import sys
@@ -54,8 +53,10 @@ def heddle_here(folders: list[str], capsys: pytest.CaptureFixture[str], monkeypa
 def server(tmp_path: Path, folders: list[str]) -> Iterator[str]:
     """The address of a running server, which is ended with the test; its log is `server.log` in the test's folder."""
     line = [sys.executable, "main.py", "--cpu", "--port", "0", *folders]
-    with (tmp_path / "server.log").open("w+") as log:
-        process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ})
+    with (
+        (tmp_path / "server.log").open("w") as log,
+        subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         assert process.stdout is not None
         deadline = threading.Timer(60, process.kill)
         deadline.start()
@@ -71,4 +72,3 @@ def server(tmp_path: Path, folders: list[str]) -> Iterator[str]:
                 process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
