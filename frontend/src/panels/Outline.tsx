@@ -2,6 +2,7 @@
 import { type KeyboardEvent, useRef, useState } from "react";
 import { useApp, useDocument, useRun } from "../app.ts";
 import { type GraphNode, linksOf, type NodeId } from "../graph/document.ts";
+import { definitionOf } from "../graph/sockets.ts";
 import { search } from "../widgets/choices.ts";
 
 export function Outline() {
@@ -11,7 +12,7 @@ export function Outline() {
   const [query, setQuery] = useState("");
   const tree = useRef<HTMLDivElement>(null);
   const titleOf = (node: GraphNode): string =>
-    node.title ?? definitions.get(node.type)?.displayName ?? document.subgraphs[node.type]?.name ?? node.type;
+    node.title ?? definitionOf(document, definitions, node)?.displayName ?? node.type;
   const nodes = Object.values(document.nodes).toSorted((a, b) => a.pos[0] - b.pos[0] || a.pos[1] - b.pos[1]);
   const found = search(nodes, query, (node) => `${titleOf(node)} ${node.type} #${node.id}`);
   const choose = (id: NodeId): void => {

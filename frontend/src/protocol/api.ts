@@ -4,6 +4,9 @@ import { type Definitions, parseObjectInfo } from "../graph/definitions.ts";
 import type { Prompt } from "../graph/write_prompt.ts";
 import { type Failure, type NodeOutput, parseFailure, parseOutput, type Picture } from "./messages.ts";
 
+/** The server takes prompts from pages only with this type, which no page of another origin can send unasked. */
+const JSON_BODY = { "Content-Type": "application/json" };
+
 export class ServerError extends Error {}
 
 export interface InputProblem {
@@ -67,12 +70,16 @@ export class ServerApi {
       extra_data: { extra_pnginfo: { workflow } },
       ...(front ? { front: true } : {}),
     };
-    const response = await this.request("prompt", { method: "POST", body: JSON.stringify(body) }, [400]);
+    const response = await this.request(
+      "prompt",
+      { method: "POST", headers: JSON_BODY, body: JSON.stringify(body) },
+      [400],
+    );
     return parseSubmission(parseJson(await response.text()));
   }
 
   async interrupt(): Promise<void> {
-    await this.request("interrupt", { method: "POST", body: "{}" });
+    await this.request("interrupt", { method: "POST", headers: JSON_BODY, body: "{}" });
   }
 
   /** Ids of the prompts that run or wait. */
