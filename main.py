@@ -10,15 +10,17 @@ Importing it loads neither torch nor the nodes: the server process must never ho
 
 import argparse
 import asyncio
+import importlib
 import json
 import logging
 import os
 import signal
 import sys
+import threading
 import uuid
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -48,6 +50,9 @@ class WorkerOptions:
     cuda_device: int | None
     """The only GPU that the worker sees; None shows it all and takes the first."""
     cache_bytes: int
+    """Budget of the memo cache in memory."""
+    warm: bool = False
+    """Import in the background, while nothing runs yet, what the first checkpoint will need."""
 
 
 def make_worker(options: WorkerOptions) -> Worker:
@@ -56,6 +61,8 @@ def make_worker(options: WorkerOptions) -> Worker:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(options.cuda_device)  # torch reads it once, when it is imported
     # Nothing is ever fetched at run time, not even asked for.
     os.environ["HF_HUB_OFFLINE"] = "1"
+    # Threads that spin while they wait make every step several times slower as soon as anything else wants a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
     from nodes import conditioning, image, latent, loaders, primitives, sampling
@@ -64,6 +71,10 @@ def make_worker(options: WorkerOptions) -> Worker:
     from nodes.sizes import size_of
 
     memory = choose_memory(cpu=options.cpu)
+
+    if options.warm:
+        networks = "nodes.diffusion.checkpoints.networks"
+        threading.Thread(target=importlib.import_module, args=(networks,), name="warm", daemon=True).start()
 
     def report() -> WorkerReport:
         state = memory.state()
@@ -116,7 +127,7 @@ async def _serve(options: argparse.Namespace) -> int:
         if options.auto_launch:
             webbrowser.open(line.split()[-1].rstrip(","))
 
-    worker = ProcessWorker(make_worker, worker_options)
+    worker = ProcessWorker(make_worker, replace(worker_options, warm=True))
     await serve(make_app(worker, worker_options.folders, settings), settings, announce)
     return 0
 

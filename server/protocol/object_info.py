@@ -6,12 +6,12 @@ Always in the V1 shape (a combo is a list of its choices), because clients index
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition, Widget
+from executor.object_info import input_info
+from executor.schema import FolderChoices, InputSocket, NodeDefinition
 
 ChoicesOf = Callable[[str], Sequence[str]]
 """Folder key -> the names of its files at this moment."""
 
-_WIDGET_TYPES: Final = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN"})
 _HIDDEN_OF_RESOURCE: Final = {"RunInfo": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}}
 _HIDDEN_WORDS: Final = frozenset(
     {"PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG"}
@@ -35,7 +35,7 @@ def entry(definition: NodeDefinition, choices_of: ChoicesOf) -> dict[str, Any]:
     inputs: dict[str, dict[str, Any]] = {"required": {}}
     for socket in definition.inputs:
         section = inputs.setdefault("required" if socket.required else "optional", {})
-        section[socket.name] = _input(socket, choices_of)
+        section[socket.name] = input_info(socket, _choices(socket, choices_of))
     hidden = _hidden(definition)
     if hidden:
         inputs["hidden"] = hidden
@@ -70,43 +70,6 @@ def _hidden(definition: NodeDefinition) -> dict[str, str]:
     return hidden
 
 
-def _input(socket: InputSocket, choices_of: ChoicesOf) -> list[Any]:
-    options: dict[str, Any] = {}
-    if socket.default is not MISSING:
-        options["default"] = float(socket.default) if socket.type == "FLOAT" else socket.default
-    if socket.widget is not None:
-        options |= _widget_options(socket.widget, whole=socket.type != "FLOAT")
-    elif socket.type in _WIDGET_TYPES:
-        options["forceInput"] = True  # without it, clients would give this type a widget
-    if socket.lazy:
-        options["lazy"] = True
-    if socket.tooltip:
-        options["tooltip"] = socket.tooltip
-    options |= socket.options
-    if socket.widget is None or socket.widget.kind != "combo":
-        return [socket.type, options]
-    choices = _choices(socket.widget, choices_of)
-    if choices and options.get("default") == choices[0]:
-        del options["default"]  # the first choice is the default already
-    return [choices, options]
-
-
-def _choices(widget: Widget, choices_of: ChoicesOf) -> list[Any]:
-    return list(choices_of(widget.choices.folder) if isinstance(widget.choices, FolderChoices) else widget.choices)
-
-
-def _widget_options(widget: Widget, *, whole: bool) -> dict[str, Any]:
-    bounds = {"min": widget.min, "max": widget.max, "step": widget.step, "round": widget.round}
-    flags = {
-        "multiline": widget.multiline,
-        "dynamicPrompts": widget.dynamic_prompts,
-        "control_after_generate": widget.control_after_generate or widget.kind == "seed",
-        "image_upload": widget.upload is not None,
-    }
-    options: dict[str, Any] = {
-        name: bound if whole else float(bound) for name, bound in bounds.items() if bound is not None
-    }
-    options |= {name: True for name, flag in flags.items() if flag}
-    if widget.kind == "slider":
-        options["display"] = "slider"
-    return options
+def _choices(socket: InputSocket, choices_of: ChoicesOf) -> Sequence[str | int | float]:
+    choices = socket.widget.choices if socket.widget is not None else ()
+    return choices_of(choices.folder) if isinstance(choices, FolderChoices) else choices
