@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -21,16 +22,20 @@ import uuid
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from executor.cache import MemoryCache
+from executor.cache import Cache, MemoryCache
+from executor.disk_cache import DiskCache
 from executor.folders import Folders, PathError
 from executor.headless import WorkflowFileError, read_graph, set_values
 from executor.installation import make_folders
 from executor.local import InProcessWorker
 from executor.process import ProcessWorker
+from executor.shown_files import shown_state
 from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes
+from executor.tiered_cache import TieredCache
 from executor.worker import Device, Job, Worker, WorkerReport
 from executor.workflow import WorkflowError
 from server.app import make_app
@@ -38,6 +43,18 @@ from server.serve import StartError, serve
 from server.settings import MEBIBYTE, ServerSettings
 
 HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """What is remembered between runs."""
+
+    memory_bytes: int
+    """Of results in memory; 0 keeps none."""
+    disk_bytes: int
+    """Of results that outlive the process, in the folder `cache` of the user folder; 0 keeps none."""
+    most_memos: int = sys.maxsize
+    """In memory, beside the budget of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +66,7 @@ class WorkerOptions:
     """Compute on the CPU even if there is a GPU."""
     cuda_device: int | None
     """The only GPU that the worker sees; None shows it all and takes the first."""
-    cache_bytes: int
-    """Budget of the memo cache in memory."""
+    cache: CacheOptions
     warm: bool = False
     """Import in the background, while nothing runs yet, what the first checkpoint will need."""
 
@@ -68,7 +84,6 @@ def make_worker(options: WorkerOptions) -> Worker:
     from nodes import conditioning, image, latent, loaders, primitives, sampling
     from nodes.declare import collect
     from nodes.diffusion.memory.device import choose_memory
-    from nodes.sizes import size_of
 
     memory = choose_memory(cpu=options.cpu)
 
@@ -81,14 +96,29 @@ def make_worker(options: WorkerOptions) -> Worker:
         device = Device(state.name, state.type, state.index, state.memory_total, state.memory_free)
         return WorkerReport((device,), {"torch": torch.__version__})
 
+    state = memory.state()
     return InProcessWorker(
         node_types=collect(loaders, conditioning, latent, sampling, image, primitives),
         folders=options.folders,
-        cache=MemoryCache(options.cache_bytes, size_of),
+        cache=_make_cache(options, f"{state.type} {state.name}"),
         resources={"DeviceMemory": memory},
         report=report,
         unload_models=memory.free,
     )
+
+
+def _make_cache(options: WorkerOptions, device: str) -> Cache:
+    """Memory first, then the disk. It imports torch."""
+    from nodes.codecs import make_codecs
+    from nodes.provenance import provenance
+    from nodes.sizes import size_of
+
+    sizes = options.cache
+    tiers: list[Cache] = [MemoryCache(sizes.memory_bytes, size_of, most_memos=sizes.most_memos)]
+    if sizes.disk_bytes:
+        namespace = f"heddle {_version()}; {provenance(device)}"
+        tiers.append(DiskCache(options.folders.user / "cache", sizes.disk_bytes, make_codecs(), namespace, size_of))
+    return TieredCache(tiers, partial(shown_state, options.folders))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -198,7 +228,15 @@ def _worker_options(options: argparse.Namespace) -> WorkerOptions:
         user_folder=options.user_directory,
         extra_model_paths=[default_extra, *extra] if default_extra.is_file() else extra,
     )
-    return WorkerOptions(folders, options.cpu, options.cuda_device, int(options.cache_ram * 2**30))
+    return WorkerOptions(folders, options.cpu, options.cuda_device, _cache_options(options))
+
+
+def _cache_options(options: argparse.Namespace) -> CacheOptions:
+    if options.cache_none:
+        return CacheOptions(0, 0)
+    # Classic and 0 are the same: no limit on their number, only on their bytes.
+    most_memos = options.cache_lru or sys.maxsize
+    return CacheOptions(int(options.cache_ram * 2**30), int(options.cache_disk * 2**30), most_memos)
 
 
 def _shared_parser() -> argparse.ArgumentParser:
@@ -212,8 +250,47 @@ def _shared_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
     parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
-    parser.add_argument("--cache-ram", type=float, default=4.0, metavar="GIB", help="memory for remembered results")
+    _add_cache_flags(parser)
     return parser
+
+
+def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
+    """What is remembered. The names are ComfyUI's, `--cache-disk` apart."""
+    parser.add_argument(
+        "--cache-ram", type=_gibibytes, nargs="?", const=4.0, default=4.0, metavar="GIB",
+        help="memory for remembered results (default 4)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cache-disk", type=_gibibytes, default=2.0, metavar="GIB",
+        help="disk space for results that outlive a restart, in the folder cache of the user folder, which may be"
+        " emptied at any time (default 2; 0 turns it off)",
+    )  # fmt: skip
+    policy = parser.add_mutually_exclusive_group()
+    policy.add_argument("--cache-none", action="store_true", help="remember nothing between runs, also not on disk")
+    policy.add_argument(
+        "--cache-lru",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="remember at most N results in memory (0: no such limit)",
+    )
+    policy.add_argument(
+        "--cache-classic", action="store_true", help="the default: forget nothing while --cache-ram allows"
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of results; give 0 or more")
+    return count
+
+
+def _gibibytes(text: str) -> float:
+    size = float(text)
+    if not 0 <= size < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no amount of GiB; give 0 or more")
+    return size
 
 
 def _serve_parser() -> argparse.ArgumentParser:
