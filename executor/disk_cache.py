@@ -67,6 +67,7 @@ class DiskCache:
         self._least_seconds = least_seconds
         self._lock = threading.Lock()
         self._waiting: dict[Signature, tuple[Memo, int]] = {}
+        self._waiting_bytes = 0
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._index = DiskIndex(folder / "index.sqlite")
@@ -110,10 +111,11 @@ class DiskCache:
         if size > self._budget * LARGEST_SHARE:
             return
         with self._lock:
-            others = sum(waiting for key, (_, waiting) in self._waiting.items() if key != signature)
+            others = self._waiting_bytes - self._waiting.get(signature, (None, 0))[1]
             if self._closed or self._failed or (others and others + size > WAITING_BYTES):
                 return
             self._waiting[signature] = memo, size
+            self._waiting_bytes = others + size
         self._later(partial(self._write, signature))
 
     def clear(self) -> None:
@@ -189,6 +191,7 @@ class DiskCache:
             with self._lock:
                 if self._waiting.get(signature) is waiting:
                     del self._waiting[signature]
+                    self._waiting_bytes -= waiting[1]
 
     def _write_file(self, path: Path, file: MemoFile) -> None:
         partial_path = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.partial")

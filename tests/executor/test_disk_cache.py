@@ -83,17 +83,23 @@ def test_a_cache_that_is_not_used_touches_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_memo_is_there_before_it_is_written(tmp_path):
-    written = threading.Event()
+class Slow(bytes):
+    """A value whose codec waits."""
 
-    class Slow(bytes):
-        """A value whose codec waits."""
+
+def slow_until(event):
+    """The codecs of values that cannot be written before the event."""
 
     def slowly(given):
-        written.wait(60)
+        assert event.wait(120)
         return bytes(given)
 
-    codecs = {Slow: Codec("slow", slowly, Slow)}
+    return {Slow: Codec("slow", slowly, Slow)}
+
+
+def test_a_memo_is_there_before_it_is_written(tmp_path):
+    written = threading.Event()
+    codecs = slow_until(written)
     tested = cache(tmp_path, codecs=codecs)
     waiting = Memo(((Slow(b"x"),),), None, 1.0)
     tested.put(Signature("a"), waiting)
@@ -144,6 +150,19 @@ def test_a_smaller_budget_after_a_restart_is_kept_to(tmp_path):
     assert held(tmp_path, "f", slots=4) == "f"
     assert held(tmp_path) == "cdef"
     assert_index_agrees(tmp_path)
+
+
+def test_what_waits_to_be_written_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("executor.disk_cache.WAITING_BYTES", 2 * SIZE)
+    written = threading.Event()
+    codecs = slow_until(written)
+    tested = cache(tmp_path, codecs=codecs)
+    for name in "abcdb":
+        tested.put(Signature(name), Memo(((Slow(value(name)),),), None, 1.0))
+    assert "".join(name for name in "abcd" if tested.has(Signature(name))) == "ab"
+    written.set()
+    tested.close()
+    assert "".join(name for name in "abcd" if cache(tmp_path, codecs=codecs).has(Signature(name))) == "ab"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +235,7 @@ def test_a_file_of_another_memo_is_a_miss(tmp_path):
 def spoil(folder):
     """Damage in the middle of a page, which shows only when the page is read."""
     content = bytearray((folder / "index.sqlite").read_bytes())
-    content[4096:] = os.urandom(len(content) - 4096)
+    content[4096:] = b"\xff" * (len(content) - 4096)
     (folder / "index.sqlite").write_bytes(bytes(content))
 
 
