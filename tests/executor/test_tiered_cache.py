@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from executor.cache import ENTRY_BYTES, MemoryCache, NoCache
 from executor.disk_cache import DiskCache
+from executor.process import ProcessWorker
 from executor.schema import Result
 from executor.shown_files import shown_state
 from executor.tiered_cache import TieredCache
@@ -60,6 +61,11 @@ class Installation:
         return set((await run(self.worker, wire))[0].reused)
 
 
+def worker_of(root):
+    """The factory of a worker process."""
+    return Installation(root).worker
+
+
 SUMS = """
 load = Number 1
 text = Add load 2
@@ -83,6 +89,14 @@ async def test_after_a_restart_nothing_runs_again(here):
     assert events[-1].executed == ()
     assert shown(events) == {"save": [12]}
     assert here.bench.take() == []
+
+
+async def test_a_worker_process_that_is_closed_has_written_everything(tmp_path):
+    for executed in (("load", "text", "sampler", "decode", "save"), ()):
+        worker = ProcessWorker(worker_of, tmp_path)
+        events = await run(worker, SUMS)
+        assert events[-1].executed == executed
+        await worker.close()
 
 
 async def test_after_a_restart_and_an_edit_only_what_the_edit_touches_runs(here):
