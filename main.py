@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 from executor.cache import MemoryCache
 from executor.folders import Folders, PathError
@@ -30,6 +31,7 @@ from executor.headless import WorkflowFileError, read_graph, set_values
 from executor.installation import make_folders
 from executor.local import InProcessWorker
 from executor.process import ProcessWorker
+from executor.refusal import refusal_lines
 from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes
 from executor.worker import Device, Job, Worker, WorkerReport
 from executor.workflow import WorkflowError
@@ -145,9 +147,8 @@ async def _run(options: argparse.Namespace) -> int:
             complain(f"warning: {warning}")
         # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
         validation = await worker.validate(graph.prompt)
-        for error in validation.errors:
-            place = f"node {error.node_id} ({error.class_type})" if error.node_id else str(options.workflow)
-            complain(f"{place}: {error.message}: {error.details}")
+        for line in refusal_lines(validation.errors, definitions):
+            complain(f"{options.workflow}: {line}")
         if validation.errors:
             return 1
         extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
@@ -201,15 +202,21 @@ def _worker_options(options: argparse.Namespace) -> WorkerOptions:
     return WorkerOptions(folders, options.cpu, options.cuda_device, int(options.cache_ram * 2**30))
 
 
-def _shared_parser() -> argparse.ArgumentParser:
-    """Flags of every command: where things live and what computes."""
+def _shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
+    """Flags of every command: where things live and what computes. `count`: how many files the one flag that takes
+    several may take at once; where a file name follows the flags, one."""
     parser = argparse.ArgumentParser(add_help=False)
     for name in ("base", "input", "output", "temp", "user"):
         parser.add_argument(f"--{name}-directory", type=Path, metavar="FOLDER", help=f"the {name} folder")
     parser.add_argument(
-        "--extra-model-paths-config", type=Path, nargs="+", action="append", default=[], metavar="YAML",
+        "--extra-model-paths-config",
+        type=Path,
+        nargs=count,
+        action="append",
+        default=[],
+        metavar="YAML",
         help="further model folders, in ComfyUI's extra_model_paths format",
-    )  # fmt: skip
+    )
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
     parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
     parser.add_argument("--cache-ram", type=float, default=4.0, metavar="GIB", help="memory for remembered results")
@@ -218,7 +225,7 @@ def _shared_parser() -> argparse.ArgumentParser:
 
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="main.py", description="Serve the editor and the API.", parents=[_shared_parser()]
+        prog="main.py", description="Serve the editor and the API.", parents=[_shared_parser("+")]
     )
     parser.add_argument(
         "--listen", nargs="?", const="0.0.0.0,::", default="127.0.0.1", help="addresses, comma-separated"
