@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.guidance import GuidedModel, MaskedModel, fit_mask
+from nodes.diffusion.sampling.guidance import Guider, MaskedModel
 from nodes.diffusion.sampling.noise import SEEDS, SeededNoise, initial_noise
 from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.diffusion.sampling.regions import fit_mask
 from nodes.diffusion.sampling.samplers import DROPS_NEXT_TO_LAST, SAMPLERS
 from nodes.diffusion.sampling.samplers.contract import Denoiser, Report
 from nodes.diffusion.sampling.schedules import SCHEDULERS
-from nodes.diffusion.values import Conditioning, Latent, Model
+from nodes.diffusion.values import Latent
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,6 @@ class Settings:
     sampler_name: str
     sigmas: Tensor
     """(steps + 1,) descending."""
-    cfg: float
     seed: int
     add_noise: bool = True
     """False: the latent already carries noise."""
@@ -44,15 +44,10 @@ def make_sigmas(sampling: ModelSampling, sampler_name: str, scheduler: str, step
 
 
 @torch.no_grad()
-def sample(
-    model: Model,
-    latent: Latent,
-    positive: Conditioning,
-    negative: Conditioning,
-    settings: Settings,
-    report: Report,
-) -> Latent:
-    """Denoise `latent` with a resident `model`. `report` gets each step's denoised latent as the network scales it."""
+def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -> Latent:
+    """Denoise `latent` with a guider whose model is resident. `report` gets each step's denoised latent as the network
+    scales it. Raises ValueError if a condition's area lies outside the latent."""
+    model = guider.model
     sigmas = settings.sigmas.tolist()
     if len(sigmas) < 2:
         return latent
@@ -62,7 +57,7 @@ def sample(
     sampling = model.sampling
     from_scratch = sigmas[0] > sampling.sigma_max or math.isclose(sigmas[0], sampling.sigma_max, rel_tol=1e-5)
     x = sampling.noised(sigmas[0], noise, start, from_scratch=from_scratch)
-    denoiser: Denoiser = GuidedModel(model, positive, negative, settings.cfg)
+    denoiser: Denoiser = guider.denoiser(start)
     if latent.noise_mask is not None:
         denoiser = _masked(denoiser, start, noise, latent.noise_mask, settings)
     source = SeededNoise(x, sigmas, settings.seed)
