@@ -103,3 +103,5 @@ class Latent:
     """(N, channels, height / factor, width / factor)"""
     noise_mask: Tensor | None = None
     """(N or 1, H, W) in 0 to 1, of any size: 1 where sampling may change the latent."""
+    batch_index: tuple[int, ...] | None = None
+    """Which picture of the batch that it was taken from each one is, so that it gets the same noise; None: in order."""

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 
 from executor.schema import MISSING, FolderChoices, Injected, InputSocket, NodeDefinition, NodeType, Result, Widget
-from nodes import conditioning, image, latent, loaders, primitives, sampling
+from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
 from nodes.declare import Shown, Socket, collect, node
 from nodes.diffusion.sampling.samplers import SAMPLERS
 from nodes.diffusion.sampling.schedules import SCHEDULERS
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "nodes.json").read_text())
-NODES = collect(loaders, conditioning, latent, sampling, image, primitives)
+NODES = collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives)
 Thing = Annotated[object, Socket("THING")]
 
 

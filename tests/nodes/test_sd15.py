@@ -27,6 +27,7 @@ WORKFLOWS = (
     "inpaint_noise_mask",
     "hires_fix",
     "area_composition",
+    "custom_sampling",
 )
 
 pytestmark = [
