@@ -67,7 +67,7 @@ def make_worker(options: WorkerOptions) -> Worker:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from nodes import conditioning, image, latent, loaders, primitives, sampling
+    from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
     from nodes.declare import collect
     from nodes.diffusion.memory.device import choose_memory
     from nodes.sizes import size_of
@@ -84,7 +84,7 @@ def make_worker(options: WorkerOptions) -> Worker:
         return WorkerReport((device,), {"torch": torch.__version__})
 
     return InProcessWorker(
-        node_types=collect(loaders, conditioning, latent, sampling, image, primitives),
+        node_types=collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives),
         folders=options.folders,
         cache=MemoryCache(options.cache_bytes, size_of),
         resources={"DeviceMemory": memory},
