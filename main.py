@@ -225,20 +225,31 @@ def _shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
 
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="main.py", description="Serve the editor and the API.", parents=[_shared_parser("+")]
+        prog="main.py",
+        description="Serve the editor and the API. Other commands: main.py run --help, main.py nodes --help.",
+        parents=[_shared_parser("+")],
     )
     parser.add_argument(
-        "--listen", nargs="?", const="0.0.0.0,::", default="127.0.0.1", help="addresses, comma-separated"
+        "--listen",
+        nargs="?",
+        const="0.0.0.0,::",
+        default="127.0.0.1",
+        help="addresses, comma-separated; alone: all of them",
     )
-    parser.add_argument("--port", type=int, default=8188)
-    parser.add_argument("--tls-keyfile", type=Path)
-    parser.add_argument("--tls-certfile", type=Path)
+    parser.add_argument("--port", type=int, default=8188, help="default 8188; 0 takes a free one")
+    parser.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve HTTPS with this key")
+    parser.add_argument("--tls-certfile", type=Path, metavar="FILE", help="and this certificate")
     parser.add_argument(
         "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
     )
-    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB")
+    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
     parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
-    parser.add_argument("--preview-method", choices=("none", "auto", "latent2rgb", "taesd"), default="auto")
+    parser.add_argument(
+        "--preview-method",
+        choices=("none", "auto", "latent2rgb", "taesd"),
+        default="auto",
+        help="pictures of unfinished work, for jobs that do not say; none turns them off",
+    )
     parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
     parser.add_argument(
         "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
