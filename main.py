@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 from executor.cache import Cache, MemoryCache
 from executor.disk_cache import DiskCache
@@ -33,6 +34,7 @@ from executor.headless import WorkflowFileError, read_graph, set_values
 from executor.installation import make_folders
 from executor.local import InProcessWorker
 from executor.process import ProcessWorker
+from executor.refusal import refusal_lines
 from executor.shown_files import shown_state
 from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes
 from executor.tiered_cache import TieredCache
@@ -81,7 +83,7 @@ def make_worker(options: WorkerOptions) -> Worker:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from nodes import conditioning, image, latent, loaders, primitives, sampling
+    from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
     from nodes.declare import collect
     from nodes.diffusion.memory.device import choose_memory
 
@@ -98,7 +100,7 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     state = memory.state()
     return InProcessWorker(
-        node_types=collect(loaders, conditioning, latent, sampling, image, primitives),
+        node_types=collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives),
         folders=options.folders,
         cache=_make_cache(options, f"{state.type} {state.name}"),
         resources={"DeviceMemory": memory},
@@ -175,9 +177,8 @@ async def _run(options: argparse.Namespace) -> int:
             complain(f"warning: {warning}")
         # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
         validation = await worker.validate(graph.prompt)
-        for error in validation.errors:
-            place = f"node {error.node_id} ({error.class_type})" if error.node_id else str(options.workflow)
-            complain(f"{place}: {error.message}: {error.details}")
+        for line in refusal_lines(validation.errors, definitions):
+            complain(f"{options.workflow}: {line}")
         if validation.errors:
             return 1
         extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
@@ -239,15 +240,21 @@ def _cache_options(options: argparse.Namespace) -> CacheOptions:
     return CacheOptions(int(options.cache_ram * 2**30), int(options.cache_disk * 2**30), most_memos)
 
 
-def _shared_parser() -> argparse.ArgumentParser:
-    """Flags of every command: where things live and what computes."""
+def _shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
+    """Flags of every command: where things live and what computes. `count`: how many files the one flag that takes
+    several may take at once; where a file name follows the flags, one."""
     parser = argparse.ArgumentParser(add_help=False)
     for name in ("base", "input", "output", "temp", "user"):
         parser.add_argument(f"--{name}-directory", type=Path, metavar="FOLDER", help=f"the {name} folder")
     parser.add_argument(
-        "--extra-model-paths-config", type=Path, nargs="+", action="append", default=[], metavar="YAML",
+        "--extra-model-paths-config",
+        type=Path,
+        nargs=count,
+        action="append",
+        default=[],
+        metavar="YAML",
         help="further model folders, in ComfyUI's extra_model_paths format",
-    )  # fmt: skip
+    )
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
     parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
     _add_cache_flags(parser)
@@ -280,35 +287,48 @@ def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number of results; give 0 or more")
-    return count
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of results; give 0 or more")
+    return int(text)
 
 
 def _gibibytes(text: str) -> float:
-    size = float(text)
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
     if not 0 <= size < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no amount of GiB; give 0 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of GiB; give 0 or more, for example 2.5")
     return size
 
 
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="main.py", description="Serve the editor and the API.", parents=[_shared_parser()]
+        prog="main.py",
+        description="Serve the editor and the API. Other commands: main.py run --help, main.py nodes --help.",
+        parents=[_shared_parser("+")],
     )
     parser.add_argument(
-        "--listen", nargs="?", const="0.0.0.0,::", default="127.0.0.1", help="addresses, comma-separated"
+        "--listen",
+        nargs="?",
+        const="0.0.0.0,::",
+        default="127.0.0.1",
+        help="addresses, comma-separated; alone: all of them",
     )
-    parser.add_argument("--port", type=int, default=8188)
-    parser.add_argument("--tls-keyfile", type=Path)
-    parser.add_argument("--tls-certfile", type=Path)
+    parser.add_argument("--port", type=int, default=8188, help="default 8188; 0 takes a free one")
+    parser.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve HTTPS with this key")
+    parser.add_argument("--tls-certfile", type=Path, metavar="FILE", help="and this certificate")
     parser.add_argument(
         "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
     )
-    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB")
+    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
     parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
-    parser.add_argument("--preview-method", choices=("none", "auto", "latent2rgb", "taesd"), default="auto")
+    parser.add_argument(
+        "--preview-method",
+        choices=("none", "auto", "latent2rgb", "taesd"),
+        default="auto",
+        help="pictures of unfinished work, for jobs that do not say; none turns them off",
+    )
     parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
     parser.add_argument(
         "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -1,6 +1,7 @@
 """How the values that flow on links are kept on disk: which types, and in what parts. Opens no file.
 
-Networks (MODEL, CLIP, VAE) are absent on purpose: their weights are in the user's files already.
+Networks (MODEL, CLIP, VAE) are absent on purpose: their weights are in the user's files already. So is what a node
+makes in no time (SAMPLER, NOISE, GUIDER).
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from executor.codec import Codec, Codecs, Unstorable
-from nodes.diffusion.values import Condition, Latent
+from nodes.diffusion.values import Area, Condition, Latent
 
 STORED_DTYPES = frozenset(
     {
@@ -30,6 +31,7 @@ def make_codecs() -> Codecs:
             Tensor: Codec("tensor", tensor_parts, tensor_of),
             Latent: _dataclass_codec("latent", Latent),
             Condition: _dataclass_codec("condition", Condition),
+            Area: _dataclass_codec("area", Area),
         }
     )
 

@@ -63,6 +63,8 @@ def node(
     fingerprint: Callable[..., str] | None = None,
     version: int = 1,
     lane: Lane = "thread",
+    deprecated: bool = False,
+    experimental: bool = False,
 ) -> Callable[[F], F]:
     """Declare the decorated function as a node type. The function stays as it is and gets a `node_type` attribute.
 
@@ -93,6 +95,8 @@ def node(
             injected=injected,
             version=version,
             lane=lane,
+            deprecated=deprecated,
+            experimental=experimental,
         )
         setattr(function, "node_type", NodeType(definition, _normalised(function), fingerprint))  # noqa: B010
         return function

@@ -3,16 +3,16 @@
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor
 
-from executor.progress import Preview, Progress
+from executor.progress import Progress
 from executor.schema import Injected, Widget
 from nodes.declare import node
+from nodes.denoising import run_sampling
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.preview import Previews
-from nodes.diffusion.sampling.sample import Settings, make_sigmas, sample
-from nodes.diffusion.values import Latent as LatentValue
-from nodes.diffusion.values import Model as ModelValue
+from nodes.diffusion.sampling.guidance import CfgGuider
+from nodes.diffusion.sampling.noise import Noise
+from nodes.diffusion.sampling.sample import Settings, make_sigmas
+from nodes.diffusion.sampling.samplers import choose_sampler
 from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
 StepIndex = Annotated[int, Widget("number", min=0, max=10_000)]
@@ -36,8 +36,8 @@ def k_sampler(
 ) -> Latent:
     """Denoise a latent, steered towards `positive` and away from `negative`."""
     sigmas = make_sigmas(model.sampling, sampler_name, scheduler, steps, denoise)
-    settings = Settings(sampler_name, sigmas, cfg, seed)
-    return _sample(model, latent_image, (positive, negative), settings, memory, progress)
+    settings = Settings(choose_sampler(sampler_name), sigmas, Noise(seed))
+    return run_sampling(CfgGuider(model, positive, negative, cfg), latent_image, settings, memory, progress).latent
 
 
 @node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)", lane="device")
@@ -65,25 +65,6 @@ def k_sampler_advanced(
         sigmas = sigmas[: end_at_step + 1]
         if return_with_leftover_noise == "disable":
             sigmas = torch.cat([sigmas[:-1], sigmas.new_zeros(1)])
-    settings = Settings(sampler_name, sigmas[start_at_step:], cfg, noise_seed, add_noise=add_noise == "enable")
-    return _sample(model, latent_image, (positive, negative), settings, memory, progress)
-
-
-def _sample(
-    model: ModelValue,
-    latent: LatentValue,
-    conditionings: tuple[Conditioning, Conditioning],
-    settings: Settings,
-    memory: DeviceMemory,
-    progress: Progress,
-) -> LatentValue:
-    total = max(1, len(settings.sigmas) - 1)
-    previews = Previews(model, memory)
-
-    def report(step: int, denoised: Tensor) -> None:
-        look = previews.of(denoised)
-        progress.step(step + 1, total, (lambda: Preview(look(), "image/jpeg")) if look else None)
-
-    progress.check()
-    with memory.resident(model.network):
-        return sample(model, latent, *conditionings, settings, report)
+    noise = Noise(noise_seed, blank=add_noise == "disable")
+    settings = Settings(choose_sampler(sampler_name), sigmas[start_at_step:], noise)
+    return run_sampling(CfgGuider(model, positive, negative, cfg), latent_image, settings, memory, progress).latent

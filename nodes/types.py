@@ -7,12 +7,19 @@ from torch import Tensor
 from executor.schema import Widget
 from nodes.declare import Socket
 from nodes.diffusion import values
+from nodes.diffusion.sampling import guidance, noise
+from nodes.diffusion.sampling.samplers.contract import SamplerChoice
 
 Model = Annotated[values.Model, Socket("MODEL")]
 Clip = Annotated[values.TextEncoder, Socket("CLIP")]
 Vae = Annotated[values.VAE, Socket("VAE")]
 Conditioning = Annotated[values.Conditioning, Socket("CONDITIONING")]
 Latent = Annotated[values.Latent, Socket("LATENT")]
+Guider = Annotated[guidance.Guider, Socket("GUIDER")]
+Noise = Annotated[noise.Noise, Socket("NOISE")]
+Sampler = Annotated[SamplerChoice, Socket("SAMPLER")]
+Sigmas = Annotated[Tensor, Socket("SIGMAS")]
+"""(steps + 1,) float32 noise levels."""
 Image = Annotated[Tensor, Socket("IMAGE")]
 """(N, H, W, 3) float32 in 0 to 1."""
 Mask = Annotated[Tensor, Socket("MASK")]

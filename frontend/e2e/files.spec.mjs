@@ -26,9 +26,9 @@ const file = (name, content, mimeType = "application/json") => ({ name, mimeType
 const promptOf = async () => JSON.parse(JSON.stringify(await ask(page, "prompt")));
 
 test("a workflow with nodes that the server does not know opens, keeps all its data, and is written back unchanged", async () => {
-  const text = await readFile(TEMPLATE, "utf8");
+  const text = (await readFile(TEMPLATE, "utf8")).replaceAll('"KSamplerAdvanced"', '"SamplerOfAnotherPack"');
   await openFile(page, { name: "sdxl.json", mimeType: "application/json", buffer: Buffer.from(text) });
-  await page.waitForFunction(() => window.__heddle.nodesOfType("KSamplerAdvanced").length === 2);
+  await page.waitForFunction(() => window.__heddle.nodesOfType("SamplerOfAnotherPack").length === 2);
   assert.deepEqual(await ask(page, "workflow"), JSON.parse(text));
   await page.locator(".node.unknown").first().waitFor();
   await shoot(page, "files-template");
@@ -80,6 +80,18 @@ test("a dropped file opens", async () => {
   }, prompt);
   await page.dispatchEvent(".canvas", "drop", { dataTransfer: data });
   await page.waitForFunction(() => document.title.includes("dropped"));
+});
+
+test("pasted text opens when it is a workflow or a prompt", async () => {
+  const prompt = JSON.stringify(await promptOf());
+  await page.locator(".canvas").focus();
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.setData("text/plain", text);
+    document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+  }, prompt);
+  await page.waitForFunction(() => document.title.includes("Pasted"));
+  assert.equal(JSON.stringify(await promptOf()), prompt);
 });
 
 test("a workflow is stored on the server under a name, is not replaced unasked, and opens again", async () => {

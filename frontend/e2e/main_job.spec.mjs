@@ -35,7 +35,7 @@ async function coloursOf(image) {
     context.drawImage(element, 0, 0);
     const rows = (first, last) => {
       const { data } = context.getImageData(0, first, canvas.width, last - first);
-      return Array.from({ length: data.length / 4 }, (_, at) => [...data.slice(at * 4, at * 4 + 3)]);
+      return Array.from({ length: data.length / 4 }, (_, at) => Array.from(data.subarray(at * 4, at * 4 + 3)));
     };
     const mean = (pixels) => [0, 1, 2].map((at) => pixels.reduce((sum, pixel) => sum + pixel[at], 0) / pixels.length);
     const spread = (pixel) => Math.max(...pixel) - Math.min(...pixel);

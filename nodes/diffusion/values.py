@@ -57,18 +57,42 @@ class TextEncoder:
     """Counted from the end: -1 is the last hidden layer, -2 the one before."""
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A rectangle of latent cells, or of shares of the latent's sides if `relative`."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    relative: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """One encoded text."""
+    """One encoded text, and where, how strongly and when it counts."""
 
     tokens: Tensor
     """(1, tokens, width)"""
     pooled: Tensor
     """(1, width)"""
+    area: Area | None = None
+    """Where it counts; None is everywhere. The network then sees only this cut of the latent."""
+    strength: float = 1.0
+    """Its weight among the conditions that meet in a cell."""
+    mask: Tensor | None = None
+    """(N or 1, H, W) in 0 to 1, of any size: its weight in each place."""
+    mask_strength: float = 1.0
+    within_mask_bounds: bool = False
+    """Whether the network sees only the rectangle around the mask."""
+    start: float = 0.0
+    """Share of the sampling (0 is pure noise, 1 a clean latent) after which it counts."""
+    end: float = 1.0
+    """Share after which it no longer counts."""
 
 
 Conditioning = tuple[Condition, ...]
-"""What a picture should show; several conditions count equally. Never empty."""
+"""What a picture should show: where several conditions meet, their predictions are averaged by weight. Never empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,3 +103,5 @@ class Latent:
     """(N, channels, height / factor, width / factor)"""
     noise_mask: Tensor | None = None
     """(N or 1, H, W) in 0 to 1, of any size: 1 where sampling may change the latent."""
+    batch_index: tuple[int, ...] | None = None
+    """Which picture of the batch that it was taken from each one is, so that it gets the same noise; None: in order."""

@@ -33,7 +33,7 @@ def main() -> None:
     train.add_argument("--vae-steps", type=int, default=2400)
     train.add_argument("--text-steps", type=int, default=1200)
     train.add_argument("--unet-steps", type=int, default=5400)
-    train.add_argument("--decoder-steps", type=int, default=1000)
+    train.add_argument("--decoder-steps", type=int, default=700)
     measure = commands.add_parser("evaluate")
     measure.set_defaults(command=_evaluate)
     measure.add_argument("--sheet", type=Path, help="write a contact sheet of the pictures there")

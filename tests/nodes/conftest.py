@@ -1,6 +1,7 @@
 """Resources that the executor would inject, for calling nodes directly, and a small random checkpoint."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from executor.folders import Folders
 from executor.progress import Interrupted, Preview
 from executor.schema import NodeType, Result, RunInfo
-from nodes import conditioning, image, latent, loaders, primitives, sampling
+from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
 from nodes.declare import collect
 from nodes.diffusion.checkpoints.export import sd1_state_dict
 from nodes.diffusion.memory.device import DeviceMemory
@@ -45,8 +46,12 @@ def watcher() -> Watcher:
 
 
 @pytest.fixture
-def memory() -> DeviceMemory:
-    return DeviceMemory(torch.device("cpu"), budget=1 << 34)
+def memory() -> Iterator[DeviceMemory]:
+    """Memory that a test leaves as it found it: real checkpoints would otherwise add up, test after test."""
+    made = DeviceMemory(torch.device("cpu"), budget=1 << 34)
+    yield made
+    made.free()
+    gc.collect()
 
 
 @pytest.fixture
@@ -63,7 +68,9 @@ Prompt = dict[str, dict[str, Any]]
 @pytest.fixture
 def run_workflow(memory: DeviceMemory, watcher: Watcher) -> Callable[[Prompt, Folders], dict[str, Result]]:
     """Runs the nodes of an API prompt by calling them, each once, sources first."""
-    nodes: dict[str, NodeType] = collect(loaders, conditioning, latent, sampling, image, primitives)
+    nodes: dict[str, NodeType] = collect(
+        loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives
+    )
 
     def run(prompt: Prompt, folders: Folders) -> dict[str, Result]:
         results: dict[str, Result] = {}

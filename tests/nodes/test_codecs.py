@@ -12,7 +12,7 @@ from executor.codec import Unstorable, pack
 from executor.memo_file import decode_memo, encode_memo
 from nodes.codecs import STORED_DTYPES, make_codecs
 from nodes.diffusion.checkpoints.open import open_checkpoint
-from nodes.diffusion.values import Condition, Latent
+from nodes.diffusion.values import Area, Condition, Latent
 
 CODECS = make_codecs()
 
@@ -55,10 +55,14 @@ def tensors(draw):
     return flat.reshape(shape).permute(draw(st.permutations(range(len(shape)))))
 
 
+AREAS = st.builds(Area, st.floats(0, 1), st.floats(0, 1), st.integers(1, 9), st.integers(1, 9), st.booleans())
+CONDITIONS = st.builds(
+    Condition, tensors(), tensors(), area=st.none() | AREAS, strength=st.floats(0, 2), mask=st.none() | tensors()
+)
 VALUES = st.recursive(
     tensors()
-    | st.builds(Latent, tensors(), st.none() | tensors())
-    | st.lists(st.builds(Condition, tensors(), tensors()), min_size=1, max_size=2).map(tuple)
+    | st.builds(Latent, tensors(), st.none() | tensors(), st.none() | st.tuples(st.integers(0, 9)))
+    | st.lists(CONDITIONS, min_size=1, max_size=2).map(tuple)
     | st.floats()
     | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

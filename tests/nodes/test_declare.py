@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 
 from executor.schema import MISSING, FolderChoices, Injected, InputSocket, NodeDefinition, NodeType, Result, Widget
-from nodes import conditioning, image, latent, loaders, primitives, sampling
+from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
 from nodes.declare import Shown, Socket, collect, node
 from nodes.diffusion.sampling.samplers import SAMPLERS
 from nodes.diffusion.sampling.schedules import SCHEDULERS
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "nodes.json").read_text())
-NODES = collect(loaders, conditioning, latent, sampling, image, primitives)
+NODES = collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives)
 Thing = Annotated[object, Socket("THING")]
 
 
@@ -37,10 +37,12 @@ def wire_input(socket: InputSocket) -> list[Any]:
 
 
 def recorded_input(entry: list[Any]) -> list[Any]:
-    """A recorded input without what says nothing: texts for people, and flags that are off."""
+    """A recorded input in one of its two notations, without what says nothing: texts for people, flags that are off."""
     options = dict(entry[1]) if len(entry) > 1 else {}
     options.pop("tooltip", None)
-    return [entry[0], {name: value for name, value in options.items() if value is not False}]
+    kind = options.pop("options") if entry[0] == "COMBO" else entry[0]
+    silent = {name for name, value in options.items() if value is False and name != "default"}
+    return [kind, {name: value for name, value in options.items() if name not in silent}]
 
 
 @pytest.mark.parametrize("class_type", sorted(RECORDED))
@@ -60,7 +62,11 @@ def test_a_node_has_the_recorded_outputs_and_names(class_type: str) -> None:
     assert [socket.name for socket in definition.outputs] == recorded["output_name"]
     assert [socket.is_list for socket in definition.outputs] == recorded["output_is_list"]
     assert definition.category == recorded["category"]
-    assert definition.display_name == recorded["display_name"]
+    assert definition.display_name == (recorded["display_name"] or class_type)
+    assert (definition.deprecated, definition.experimental) == (
+        recorded.get("deprecated", False),
+        recorded.get("experimental", False),
+    )
     assert definition.is_output is recorded["output_node"]
 
 

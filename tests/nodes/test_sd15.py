@@ -19,7 +19,16 @@ from executor.schema import Result
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "parity" / "sd15"
 DIGEST = "39451410ad3337cec4ea62702db97f4b9f4d4009e5c163e76d9b85c86e94e82f"
-WORKFLOWS = ("txt2img", "img2img", "clip_skip_batch", "two_stage_advanced", "inpaint_noise_mask", "hires_fix")
+WORKFLOWS = (
+    "txt2img",
+    "img2img",
+    "clip_skip_batch",
+    "two_stage_advanced",
+    "inpaint_noise_mask",
+    "hires_fix",
+    "area_composition",
+    "custom_sampling",
+)
 
 pytestmark = [
     pytest.mark.sd15,

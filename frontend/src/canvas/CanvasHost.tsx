@@ -7,10 +7,7 @@ import { Gestures, type Overlay } from "./gestures.ts";
 import { NodeLayer } from "./NodeLayer.tsx";
 import { typeColour } from "./palette.ts";
 import { bend } from "./scene.ts";
-import { toWorld } from "./viewport.ts";
-import { scrollsItself, wheelFactor } from "./wheel.ts";
-
-const INTERACTIVE = "[data-widget], .node-error, .picture a, .title-field";
+import { listenToPointer } from "./pointer_events.ts";
 
 export function CanvasHost() {
   const app = useApp();
@@ -31,64 +28,15 @@ export function CanvasHost() {
     const detach = view.attach({ host: element, canvas: canvas.current, layer: layer.current });
     const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason }));
     app.gestures.set(gestures);
-    const at = (event: MouseEvent): Point => {
-      const { left, top } = element.getBoundingClientRect();
-      return [event.clientX - left, event.clientY - top];
-    };
-    const down = (event: PointerEvent): void => {
-      editor.ui.setState({ menu: null });
-      const target = event.target instanceof Element ? event.target : null;
-      const interactive = target?.closest(INTERACTIVE);
-      if (interactive && event.button !== 1) {
-        const id = interactive.closest<HTMLElement>("[data-node]")?.dataset["node"];
-        const node = Object.values(editor.document.nodes).find((candidate) => candidate.id === id);
-        if (node && !editor.selection.has(node.id)) editor.select([node.id]);
-        return;
-      }
-      event.preventDefault();
-      element.focus({ preventScroll: true });
-      element.setPointerCapture(event.pointerId);
-      gestures.pointer("down", event, at(event));
-    };
-    const move = (event: PointerEvent): void => {
-      pointerAt.current = toWorld(view.viewport, at(event));
-      if (gestures.isBusy) gestures.pointer("move", event, at(event));
-    };
-    const up = (event: PointerEvent): void => gestures.pointer("up", event, at(event));
-    const cancel = (event: PointerEvent): void => gestures.pointer("cancel", event, at(event));
-    const wheel = (event: WheelEvent): void => {
-      if (!event.ctrlKey && !event.metaKey && scrollsItself(event)) return;
-      event.preventDefault();
-      const [x, y] = at(event);
-      if (event.shiftKey && !event.ctrlKey) view.panBy(-(event.deltaX || event.deltaY), 0);
-      else view.zoomAt(x, y, wheelFactor(event));
-    };
-    const menu = (event: MouseEvent): void => {
-      if (event.target instanceof Element && event.target.closest("input, textarea, .picture")) return;
-      event.preventDefault();
-      const hit = view.hit(at(event));
-      if (hit.kind === "node" && !editor.selection.has(hit.id)) editor.select([hit.id]);
-      if (hit.kind === "void") editor.select([]);
-      editor.ui.setState({
-        menu: { screen: [event.clientX, event.clientY], world: toWorld(view.viewport, at(event)) },
-      });
-    };
-    const listeners: [string, (event: never) => void][] = [
-      ["pointerdown", down],
-      ["pointermove", move],
-      ["pointerup", up],
-      ["pointercancel", cancel],
-      ["contextmenu", menu],
-    ];
-    for (const [name, listener] of listeners) element.addEventListener(name, listener as EventListener);
-    element.addEventListener("wheel", wheel, { passive: false });
+    const stopEvents = listenToPointer(app, element, gestures, (world) => {
+      pointerAt.current = world;
+    });
     const stopClipboard = listenToClipboard(app, () => pointerAt.current);
     const stopSearch = editor.ui.subscribe((state, before) => {
       if (before.search && !state.search) gestures.endLink();
     });
     return () => {
-      for (const [name, listener] of listeners) element.removeEventListener(name, listener as EventListener);
-      element.removeEventListener("wheel", wheel);
+      stopEvents();
       stopClipboard();
       stopSearch();
       detach();

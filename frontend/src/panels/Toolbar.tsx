@@ -197,7 +197,7 @@ function RunButton() {
   }[phase];
   return (
     <ActionButton action="run" className={`run ${phase}`}>
-      <span className="run-fill" style={{ transform: `scaleX(${progress ?? 0})` }} />
+      {progress !== null && <span className="run-fill" style={{ transform: `scaleX(${progress})` }} />}
       <PlayIcon />
       <span className="run-words">{words}</span>
     </ActionButton>

@@ -1,58 +1,159 @@
-"""Turns a network with conditionings into a `Denoiser`: classifier-free guidance, and masks.
+"""Turns a network with conditionings into a `Denoiser`: weighted conditions, classifier-free guidance, masks.
 
 Ho and Salimans 2022, "Classifier-Free Diffusion Guidance". Knows no sampler.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.diffusion.sampling.regions import Region, lay_out
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.values import Conditioning, Model
 
+_TINY = 1e-37
+"""Keeps the mean of no conditions at 0."""
 
-class GuidedModel:
-    """denoised = negative + cfg (positive - negative). All conditions go through the network in one batch."""
 
-    def __init__(self, model: Model, positive: Conditioning, negative: Conditioning, cfg: float) -> None:
-        """`model` must be resident while the object is used."""
-        network = model.network
-        self._model, self._cfg = model, cfg
-        self._positive = [condition.tokens.to(network.device, network.dtype) for condition in positive]
-        self._negative = [condition.tokens.to(network.device, network.dtype) for condition in negative]
+class Guider(Protocol):
+    """A model with what steers it: becomes a denoiser once the latent is known."""
 
     @property
-    def sampling(self) -> ModelSampling:
-        """The model's."""
-        return self._model.sampling
+    def model(self) -> Model:
+        """The model that predicts."""
+        ...
 
-    def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """Guided denoised latent; at cfg 1 the negative has no say and is left out."""
-        if self._cfg == 1:
-            return self._denoise(x, sigma, self._positive).mean(0)
-        return self.pair(x, sigma)[0]
+    def denoiser(self, latent: Tensor) -> Denoiser:
+        """The guided model for latents of the shape of (N, channels, h, w) `latent`. The model must be resident."""
+        ...
 
-    def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-        """Guided and negative denoised latent."""
-        both = self._denoise(x, sigma, [*self._positive, *self._negative])
-        positive, negative = both[: len(self._positive)].mean(0), both[len(self._positive) :].mean(0)
-        return negative + self._cfg * (positive - negative), negative
 
-    def _denoise(self, x: Tensor, sigma: float, contexts: Sequence[Tensor]) -> Tensor:
-        """Denoised latent under each context: (contexts, N, channels, height, width)."""
-        network, sampling = self._model.network, self.sampling
-        batch = x.repeat(len(contexts), 1, 1, 1)
-        levels = torch.full((len(batch),), sigma, device=x.device)
+@dataclass(frozen=True, slots=True, eq=False)
+class CfgGuider:
+    """denoised = negative + cfg (positive - negative). Without any negative, cfg must be 1."""
+
+    model: Model
+    positive: Conditioning
+    negative: Conditioning
+    cfg: float
+
+    def denoiser(self, latent: Tensor) -> Denoiser:
+        """See `Guider`."""
+        return _CfgModel(Predictions(self.model, (self.positive, self.negative), latent), self.cfg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DualCfgGuider:
+    """Two conditionings with a scale each (Brooks et al. 2023, "InstructPix2Pix", equation 3).
+
+    denoised = negative + cfg_second (second - negative) + cfg_first (first - second), or nested:
+    negative + cfg_second (second + cfg_first (first - second) - negative).
+    """
+
+    model: Model
+    first: Conditioning
+    second: Conditioning
+    negative: Conditioning
+    cfg_first: float
+    cfg_second: float
+    nested: bool = False
+
+    def denoiser(self, latent: Tensor) -> Denoiser:
+        """See `Guider`."""
+        return _DualCfgModel(Predictions(self.model, (self.first, self.second, self.negative), latent), self)
+
+
+class Predictions:
+    """What the network makes of a latent under several conditionings."""
+
+    def __init__(self, model: Model, groups: Sequence[Conditioning], latent: Tensor) -> None:
+        """`model` must be resident while the object is used. Raises ValueError if an area lies outside `latent`."""
+        self.sampling = model.sampling
+        self._network = model.network
+        self._groups = lay_out(groups, latent, model.sampling)
+        device, dtype = model.network.device, model.network.dtype
+        self._tokens = {
+            id(region.condition): region.condition.tokens.to(device, dtype)
+            for group in self._groups
+            for region in group
+        }
+
+    def __call__(self, x: Tensor, sigma: float, wanted: Sequence[int]) -> list[Tensor]:
+        """Denoised latent for each of the groups in `wanted`: the mean of its conditions, weighted in every cell.
+
+        Where no condition of a group counts, its denoised latent is 0. Conditions that look at cuts of one size go
+        through the network in one batch.
+        """
+        totals = {index: torch.zeros_like(x) for index in wanted}
+        weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
+        batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
+        for index in wanted:
+            for region in self._groups[index]:
+                if region.active(sigma):
+                    batches.setdefault((region.box.height, region.box.width), []).append((index, region))
+        for batch in batches.values():
+            for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch), strict=True):
+                region.box.cut(totals[index]).add_(denoised * region.weight)
+                region.box.cut(weights[index]).add_(region.weight)
+        return [totals[index] / weights[index].clamp(min=_TINY) for index in wanted]
+
+    def _denoise(self, x: Tensor, sigma: float, batch: Sequence[tuple[int, Region]]) -> Tensor:
+        """Denoised cut of the latent for each region: (regions, N, channels, height, width)."""
+        network, sampling = self._network, self.sampling
+        cuts = torch.cat([region.box.cut(x) for _, region in batch])
+        contexts = [self._tokens[id(region.condition)] for _, region in batch]
+        levels = torch.full((len(cuts),), sigma, device=x.device)
         prediction = network.module(
-            sampling.network_input(batch, levels).to(network.dtype),
+            sampling.network_input(cuts, levels).to(network.dtype),
             sampling.timestep(levels),
             encoder_hidden_states=torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)]),
             return_dict=False,
         )[0]
-        return sampling.denoised(prediction.to(x.dtype), batch, levels).unflatten(0, (len(contexts), len(x)))
+        return sampling.denoised(prediction.to(x.dtype), cuts, levels).unflatten(0, (len(batch), len(x)))
+
+
+class _CfgModel:
+    def __init__(self, predictions: Predictions, cfg: float) -> None:
+        self._predictions, self._cfg = predictions, cfg
+
+    @property
+    def sampling(self) -> ModelSampling:
+        return self._predictions.sampling
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """Guided denoised latent; at cfg 1 the negative has no say and is left out."""
+        if self._cfg == 1:
+            return self._predictions(x, sigma, (0,))[0]
+        return self.pair(x, sigma)[0]
+
+    def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        positive, negative = self._predictions(x, sigma, (0, 1))
+        return negative + self._cfg * (positive - negative), negative
+
+
+class _DualCfgModel:
+    def __init__(self, predictions: Predictions, guider: DualCfgGuider) -> None:
+        self._predictions, self._guider = predictions, guider
+
+    @property
+    def sampling(self) -> ModelSampling:
+        return self._predictions.sampling
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        return self.pair(x, sigma)[0]
+
+    def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        first, second, negative = self._predictions(x, sigma, (0, 1, 2))
+        guider = self._guider
+        steered = guider.cfg_first * (first - second)
+        if guider.nested:
+            return negative + guider.cfg_second * (second + steered - negative), negative
+        return negative + guider.cfg_second * (second - negative) + steered, negative
 
 
 class MaskedModel:
@@ -82,14 +183,6 @@ class MaskedModel:
 
     def _kept(self, denoised: Tensor) -> Tensor:
         return denoised * self._mask + self._latent * (1 - self._mask)
-
-
-def fit_mask(mask: Tensor, latent: Tensor) -> Tensor:
-    """A (N or 1, H, W) mask as (N, 1, h, w) for `latent`, interpolated and repeated as needed."""
-    mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
-    mask = torch.nn.functional.interpolate(mask, size=latent.shape[-2:], mode="bilinear")
-    repeats = math.ceil(len(latent) / len(mask))
-    return mask.repeat(repeats, 1, 1, 1)[: len(latent)].to(latent)
 
 
 def _equally_long(contexts: Sequence[Tensor]) -> list[Tensor]:

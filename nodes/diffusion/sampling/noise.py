@@ -2,19 +2,45 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from nodes.diffusion.values import Latent
 
 SEEDS = 2**64
 _DIGITS = 6
 """Decimals to which a Brownian tree resolves noise levels."""
 
 
-def initial_noise(latent: Tensor, seed: int) -> Tensor:
-    """Standard normal noise of the latent's shape, on the CPU, in float32."""
-    return torch.randn(latent.shape, generator=torch.Generator().manual_seed(seed))
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The noise that a sampling run starts from, as it flows on a link."""
+
+    seed: int
+    """Samplers that draw noise of their own derive it from this too."""
+    blank: bool = False
+    """True: the latent already carries its noise, and gets none."""
+
+    def of(self, latent: Latent) -> Tensor:
+        """(N, channels, h, w) noise for a latent, on the CPU, in float32."""
+        if self.blank:
+            return torch.zeros(latent.samples.shape)
+        return initial_noise(latent.samples, self.seed, latent.batch_index)
+
+
+def initial_noise(samples: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
+    """Standard normal noise of the shape of (N, ...) samples, on the CPU, in float32.
+
+    With `batch_index`, row i is that of picture `batch_index[i]` in a batch that begins with this seed.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if batch_index is None:
+        return torch.randn(samples.shape, generator=generator)
+    drawn = [torch.randn(samples.shape[1:], generator=generator) for _ in range(max(batch_index) + 1)]
+    return torch.stack([drawn[index] for index in batch_index])
 
 
 class SeededNoise:

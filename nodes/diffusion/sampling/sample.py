@@ -1,31 +1,39 @@
 """One sampling run: noise in, sampler through, latent out. Chooses no schedule and moves no network."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.guidance import GuidedModel, MaskedModel, fit_mask
-from nodes.diffusion.sampling.noise import SEEDS, SeededNoise, initial_noise
+from nodes.diffusion.sampling.guidance import Guider, MaskedModel
+from nodes.diffusion.sampling.noise import SEEDS, Noise, SeededNoise
 from nodes.diffusion.sampling.prediction import ModelSampling
-from nodes.diffusion.sampling.samplers import DROPS_NEXT_TO_LAST, SAMPLERS
-from nodes.diffusion.sampling.samplers.contract import Denoiser, Report
+from nodes.diffusion.sampling.regions import fit_mask
+from nodes.diffusion.sampling.samplers import DROPS_NEXT_TO_LAST
+from nodes.diffusion.sampling.samplers.contract import Denoiser, Report, SamplerChoice
 from nodes.diffusion.sampling.schedules import SCHEDULERS
-from nodes.diffusion.values import Conditioning, Latent, Model
+from nodes.diffusion.values import Latent, Model
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to sample; what to sample is separate."""
 
-    sampler_name: str
+    sampler: SamplerChoice
     sigmas: Tensor
-    """(steps + 1,) descending."""
-    cfg: float
-    seed: int
-    add_noise: bool = True
-    """False: the latent already carries noise."""
+    """(steps + 1,), descending unless noise is to be added back."""
+    noise: Noise
+
+
+class Outcome(NamedTuple):
+    """What a sampling run leaves."""
+
+    latent: Latent
+    """At the last noise level."""
+    denoised: Latent
+    """The clean latent as the last step estimates it; the same thing if the schedule ends in 0."""
 
 
 def make_sigmas(sampling: ModelSampling, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
@@ -44,38 +52,45 @@ def make_sigmas(sampling: ModelSampling, sampler_name: str, scheduler: str, step
 
 
 @torch.no_grad()
-def sample(
-    model: Model,
-    latent: Latent,
-    positive: Conditioning,
-    negative: Conditioning,
-    settings: Settings,
-    report: Report,
-) -> Latent:
-    """Denoise `latent` with a resident `model`. `report` gets each step's denoised latent as the network scales it."""
+def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -> Outcome:
+    """Denoise `latent` with a guider whose model is resident. `report` gets each step's denoised latent as the network
+    scales it. Raises ValueError if a condition's area lies outside the latent."""
     sigmas = settings.sigmas.tolist()
     if len(sigmas) < 2:
-        return latent
+        return Outcome(latent, latent)
+    model, sampling = guider.model, guider.model.sampling
     device = model.network.device
     start = latent.samples.to(device, torch.float32) * model.latent_scale
-    noise = initial_noise(latent.samples, settings.seed).to(device) if settings.add_noise else torch.zeros_like(start)
-    sampling = model.sampling
+    noise = settings.noise.of(latent).to(device)
     from_scratch = sigmas[0] > sampling.sigma_max or math.isclose(sigmas[0], sampling.sigma_max, rel_tol=1e-5)
     x = sampling.noised(sigmas[0], noise, start, from_scratch=from_scratch)
-    denoiser: Denoiser = GuidedModel(model, positive, negative, settings.cfg)
+    denoiser = guider.denoiser(start)
     if latent.noise_mask is not None:
         denoiser = _masked(denoiser, start, noise, latent.noise_mask, settings)
-    source = SeededNoise(x, sigmas, settings.seed)
-    x = SAMPLERS[settings.sampler_name](denoiser, x, sigmas, source, report)
-    x = sampling.finished(sigmas[-1], x)
-    return Latent((x / model.latent_scale).cpu(), latent.noise_mask)
+    estimate = start
+
+    def watch(step: int, denoised: Tensor) -> None:
+        nonlocal estimate
+        estimate = denoised
+        report(step, denoised)
+
+    source = SeededNoise(x, sigmas, settings.noise.seed)
+    x = sampling.finished(sigmas[-1], settings.sampler.function(denoiser, x, sigmas, source, watch))
+    made = (replace(latent, samples=(one / model.latent_scale).cpu()) for one in (x, estimate))
+    return Outcome(*made)
+
+
+def add_noise_at(model: Model, latent: Latent, noise: Noise, sigma: float) -> Latent:
+    """`latent` with noise at level `sigma`."""
+    start = latent.samples.float() * model.latent_scale
+    noised = model.sampling.noised(sigma, noise.of(latent), start)
+    return replace(latent, samples=noised / model.latent_scale)
 
 
 def _masked(denoiser: Denoiser, start: Tensor, noise: Tensor, mask: Tensor, settings: Settings) -> MaskedModel:
-    if settings.sampler_name != "ddim":
+    if not settings.sampler.renoises_masked:
         return MaskedModel(denoiser, start, fit_mask(mask, start), lambda: noise)
-    # DDIM renoises what the mask protects at every step (Lugmayr et al. 2022, "RePaint", without resampling).
-    generator = torch.Generator().manual_seed((settings.seed + 1) % SEEDS)
+    generator = torch.Generator().manual_seed((settings.noise.seed + 1) % SEEDS)
     return MaskedModel(
         denoiser, start, fit_mask(mask, start), lambda: torch.randn(start.shape, generator=generator).to(start)
     )

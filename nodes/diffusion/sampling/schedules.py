@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -32,14 +33,12 @@ def normal(sampling: ModelSampling, steps: int) -> Tensor:
 
 def karras(sampling: ModelSampling, steps: int, rho: float = 7.0) -> Tensor:
     """Karras et al. 2022, equation 5."""
-    ramp = torch.linspace(0, 1, steps)
-    low, high = sampling.sigma_min ** (1 / rho), sampling.sigma_max ** (1 / rho)
-    return _ended((high + ramp * (low - high)) ** rho)
+    return karras_between(steps, sampling.sigma_max, sampling.sigma_min, rho)
 
 
 def exponential(sampling: ModelSampling, steps: int) -> Tensor:
     """Evenly spaced in log sigma."""
-    return _ended(torch.linspace(math.log(sampling.sigma_max), math.log(sampling.sigma_min), steps).exp())
+    return exponential_between(steps, sampling.sigma_max, sampling.sigma_min)
 
 
 def ddim_uniform(sampling: ModelSampling, steps: int) -> Tensor:
@@ -94,6 +93,66 @@ SCHEDULERS: Mapping[str, Scheduler] = {
         simple, sgm_uniform, karras, exponential, ddim_uniform, beta, normal, linear_quadratic, kl_optimal,
     )
 }  # fmt: skip
+
+
+def karras_between(steps: int, sigma_max: float, sigma_min: float, rho: float) -> Tensor:
+    """Karras et al. 2022, equation 5, between two levels."""
+    ramp = torch.linspace(0, 1, steps)
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return _ended((high + ramp * (low - high)) ** rho)
+
+
+def exponential_between(steps: int, sigma_max: float, sigma_min: float) -> Tensor:
+    """Evenly spaced in log sigma between two levels, which must be above 0."""
+    return _ended(torch.linspace(math.log(sigma_max), math.log(sigma_min), steps).exp())
+
+
+def polyexponential(steps: int, sigma_max: float, sigma_min: float, rho: float) -> Tensor:
+    """log sigma falls with the power `rho` of the share that is left (k-diffusion); 1 is `exponential_between`."""
+    ramp = torch.linspace(1, 0, steps) ** rho
+    return _ended((ramp * (math.log(sigma_max) - math.log(sigma_min)) + math.log(sigma_min)).exp())
+
+
+def variance_preserving(steps: int, beta_d: float, beta_min: float, eps_s: float) -> Tensor:
+    """Song et al. 2021, "Score-Based Generative Modeling through SDEs": sigma^2 = e^(beta_d t^2 / 2 + beta_min t) - 1,
+    from t = 1 to `eps_s`."""
+    t = torch.linspace(1, eps_s, steps)
+    return _ended((beta_d * t**2 / 2 + beta_min * t).expm1().sqrt())
+
+
+def laplace(steps: int, sigma_max: float, sigma_min: float, mu: float, beta: float) -> Tensor:
+    """Hang et al. 2024, "Improved Noise Schedule for Diffusion Training": log sigma at even quantiles of a Laplace
+    distribution. `steps` levels that end at `sigma_min`, not at 0."""
+    share = torch.linspace(0, 1, steps)
+    level = mu - beta * (0.5 - share).sign() * (1 - 2 * (0.5 - share).abs() + 1e-5).log()
+    return level.exp().clamp(sigma_min, sigma_max)
+
+
+def turbo(sampling: ModelSampling, steps: int, denoise: float = 1.0) -> Tensor:
+    """Sauer et al. 2023, "Adversarial Diffusion Distillation": the ten training steps 999, 899, ..., 99, from the share
+    `denoise` of them on."""
+    times = torch.arange(1, 11).flip(0) * 100 - 1
+    skipped = 10 - int(10 * denoise)
+    return _ended(sampling.sigma(times[skipped : skipped + steps].float()))
+
+
+def scheduled(sampling: ModelSampling, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """The last `steps` of a schedule that is longer by the inverse of `denoise`; empty if that is 0."""
+    if denoise <= 0:
+        return torch.zeros(0)
+    return SCHEDULERS[scheduler](sampling, int(steps / denoise))[-(steps + 1) :]
+
+
+def refined(sigmas: Tensor, parts: int, start: float, end: float, spacing: str) -> Tensor:
+    """`sigmas` with every step that begins between levels `end` and `start` cut into `parts`, evenly ("linear"), or
+    with the longer parts first ("cosine") or last ("sine")."""
+    share = torch.linspace(0, 1, parts + 1)[:-1]
+    curves = {"linear": share, "cosine": (share * math.pi / 2).sin(), "sine": 1 - (share * math.pi / 2).cos()}
+    levels: list[Tensor] = []
+    for sigma, after in pairwise(sigmas):
+        inside = end <= float(sigma) <= start
+        levels.append(sigma + curves[spacing] * (after - sigma) if inside else sigma[None])
+    return torch.cat([*levels, sigmas[-1:]])
 
 
 def _times(sampling: ModelSampling, count: int) -> Tensor:

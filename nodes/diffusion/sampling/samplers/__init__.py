@@ -6,7 +6,7 @@ Invariant: a sampler's only effects are calls of its denoiser, its noise source 
 from collections.abc import Mapping
 
 from nodes.diffusion.sampling.samplers import dpm_solver, euler, exponential, higher_order, predictor_corrector
-from nodes.diffusion.sampling.samplers.contract import Sampler
+from nodes.diffusion.sampling.samplers.contract import Sampler, SamplerChoice
 
 SAMPLERS: Mapping[str, Sampler] = {
     "euler": euler.euler,
@@ -59,3 +59,8 @@ so that one seed gives one picture everywhere. DDIM without noise is Euler's met
 
 DROPS_NEXT_TO_LAST = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 """Samplers whose schedules are made one step longer, and lose the last level above 0."""
+
+
+def choose_sampler(name: str) -> SamplerChoice:
+    """The sampler of a name in the combo. DDIM is Euler's method, but for what a mask protects."""
+    return SamplerChoice(SAMPLERS[name], renoises_masked=name == "ddim")

@@ -5,6 +5,7 @@ Sigmas and everything computed from them are Python numbers, so that no step wai
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -46,6 +47,15 @@ Report = Callable[[int, Tensor], None]
 
 Sampler = Callable[[Denoiser, Tensor, Sequence[float], NoiseSource, Report], Tensor]
 """(denoiser, x noised at sigmas[0], descending sigmas, noise, report) -> the latent at sigmas[-1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerChoice:
+    """A sampler as it flows on a link."""
+
+    function: Sampler
+    renoises_masked: bool = False
+    """What a mask protects gets fresh noise at every step (Lugmayr et al. 2022, "RePaint", without resampling)."""
 
 
 def ancestral_step(sigma: float, sigma_next: float, eta: float = 1.0) -> tuple[float, float]:

@@ -1,0 +1,111 @@
+"""Nodes that put a sampling run together from its parts: noise, guider, sampler, sigmas."""
+
+from typing import Literal, NamedTuple
+
+from executor.progress import Progress
+from executor.schema import Injected
+from nodes.declare import node
+from nodes.denoising import run_sampling
+from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.sampling.guidance import CfgGuider, DualCfgGuider
+from nodes.diffusion.sampling.noise import Noise as NoiseValue
+from nodes.diffusion.sampling.sample import Settings, add_noise_at
+from nodes.diffusion.sampling.samplers import choose_sampler
+from nodes.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, SamplerName, Seed, Sigmas
+
+
+class Sampled(NamedTuple):
+    """Outputs of the custom samplers."""
+
+    output: Latent
+    denoised_output: Latent
+
+
+@node("SamplerCustom", category="sampling/custom_sampling", lane="device")
+def sampler_custom(
+    *,
+    model: Model,
+    add_noise: bool = True,
+    noise_seed: Seed = 0,
+    cfg: Cfg = 8.0,
+    positive: Conditioning,
+    negative: Conditioning,
+    sampler: Sampler,
+    sigmas: Sigmas,
+    latent_image: Latent,
+    memory: Injected[DeviceMemory],
+    progress: Injected[Progress],
+) -> Sampled:
+    """Denoise a latent along given sigmas. The second output is what the last step takes for the clean latent."""
+    guider = CfgGuider(model, positive, negative, cfg)
+    settings = Settings(sampler, sigmas, NoiseValue(noise_seed, blank=not add_noise))
+    return Sampled(*run_sampling(guider, latent_image, settings, memory, progress))
+
+
+@node("SamplerCustomAdvanced", category="sampling/custom_sampling", lane="device")
+def sampler_custom_advanced(
+    *,
+    noise: Noise,
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Sigmas,
+    latent_image: Latent,
+    memory: Injected[DeviceMemory],
+    progress: Injected[Progress],
+) -> Sampled:
+    """Denoise a latent with a guider. The second output is what the last step takes for the clean latent."""
+    return Sampled(*run_sampling(guider, latent_image, Settings(sampler, sigmas, noise), memory, progress))
+
+
+@node("KSamplerSelect", category="sampling/custom_sampling/samplers")
+def k_sampler_select(*, sampler_name: SamplerName) -> Sampler:
+    """A sampler by name."""
+    return choose_sampler(sampler_name)
+
+
+@node("RandomNoise", category="sampling/custom_sampling/noise")
+def random_noise(*, noise_seed: Seed = 0) -> Noise:
+    """Noise that depends on the seed alone."""
+    return NoiseValue(noise_seed)
+
+
+@node("DisableNoise", category="sampling/custom_sampling/noise")
+def disable_noise() -> Noise:
+    """No noise, for a latent that already carries some."""
+    return NoiseValue(0, blank=True)
+
+
+@node("AddNoise", category="_for_testing/custom_sampling/noise", experimental=True)
+def add_noise(*, model: Model, noise: Noise, sigmas: Sigmas, latent_image: Latent) -> Latent:
+    """Noise a latent as far as the sigmas go: from the first one down to the last."""
+    if len(sigmas) == 0:
+        return latent_image
+    level = float((sigmas[0] - sigmas[-1]).abs()) if len(sigmas) > 1 else float(sigmas[0])
+    return add_noise_at(model, latent_image, noise, level)
+
+
+@node("BasicGuider", category="sampling/custom_sampling/guiders")
+def basic_guider(*, model: Model, conditioning: Conditioning) -> Guider:
+    """Follow one conditioning, without anything to steer away from."""
+    return CfgGuider(model, conditioning, (), 1.0)
+
+
+@node("CFGGuider", category="sampling/custom_sampling/guiders")
+def cfg_guider(*, model: Model, positive: Conditioning, negative: Conditioning, cfg: Cfg = 8.0) -> Guider:
+    """Steer towards `positive` and away from `negative`."""
+    return CfgGuider(model, positive, negative, cfg)
+
+
+@node("DualCFGGuider", category="sampling/custom_sampling/guiders")
+def dual_cfg_guider(
+    *,
+    model: Model,
+    cond1: Conditioning,
+    cond2: Conditioning,
+    negative: Conditioning,
+    cfg_conds: Cfg = 8.0,
+    cfg_cond2_negative: Cfg = 8.0,
+    style: Literal["regular", "nested"],
+) -> Guider:
+    """Steer from `negative` towards `cond2`, and from there towards `cond1`, each with a scale of its own."""
+    return DualCfgGuider(model, cond1, cond2, negative, cfg_conds, cfg_cond2_negative, nested=style == "nested")

@@ -1,0 +1,26 @@
+"""One sampling run inside a node: model on the device, progress and previews for whoever watches. Decides nothing."""
+
+from torch import Tensor
+
+from executor.progress import Preview, Progress
+from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.preview import Previews
+from nodes.diffusion.sampling.guidance import Guider
+from nodes.diffusion.sampling.sample import Outcome, Settings, sample
+from nodes.diffusion.values import Latent
+
+
+def run_sampling(
+    guider: Guider, latent: Latent, settings: Settings, memory: DeviceMemory, progress: Progress
+) -> Outcome:
+    """Sample with the guider's model resident. Raises Interrupted, and ValueError as `sample` does."""
+    total = max(1, len(settings.sigmas) - 1)
+    previews = Previews(guider.model, memory)
+
+    def report(step: int, denoised: Tensor) -> None:
+        look = previews.of(denoised)
+        progress.step(step + 1, total, (lambda: Preview(look(), "image/jpeg")) if look else None)
+
+    progress.check()
+    with memory.resident(guider.model.network):
+        return sample(guider, latent, settings, report)

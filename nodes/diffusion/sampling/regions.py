@@ -1,0 +1,173 @@
+"""Conditions laid out on the cells of a latent: where, how strongly and at which noise levels each one counts.
+
+It computes no prediction and knows no network.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.diffusion.values import Area, Condition, Conditioning
+
+RAMP = 8
+"""Cells over which the weight of an area rises from its inner border; at most a quarter of the area's side."""
+
+SMALLEST_BOUNDS = 8
+"""Cells along the side of the smallest rectangle that a mask's bounds may be."""
+
+
+class Box(NamedTuple):
+    """A rectangle of latent cells."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def cut(self, tensor: Tensor) -> Tensor:
+        """The part of a (..., h, w) tensor, as a view."""
+        return tensor[..., self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def covers(self, other: "Box") -> bool:
+        """Whether `other` lies inside."""
+        return (
+            self.top <= other.top
+            and self.left <= other.left
+            and self.top + self.height >= other.top + other.height
+            and self.left + self.width >= other.left + other.width
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A condition in its place."""
+
+    condition: Condition
+    box: Box
+    bounded: bool
+    """False: the condition names no area, and the box is the whole latent."""
+    weight: Tensor
+    """(N or 1, 1, box height, box width)"""
+    first: float
+    """Highest noise level at which the condition counts."""
+    last: float
+    """Lowest one."""
+
+    def active(self, sigma: float) -> bool:
+        """Whether the condition counts at a noise level."""
+        return self.last <= sigma <= self.first
+
+
+def lay_out(groups: Sequence[Conditioning], latent: Tensor, sampling: ModelSampling) -> list[list[Region]]:
+    """The regions of several conditionings that will be compared with each other, on (N, channels, h, w) latents.
+
+    A region with an area gets a counterpart in every other group, with that group's text for the place, so that
+    guidance compares what the network says of the same cut. Raises ValueError if an area lies outside the latent.
+    """
+    laid = [[_place(condition, latent, sampling) for condition in group] for group in groups]
+    for index, group in enumerate(laid):
+        for other in (*laid[:index], *laid[index + 1 :]):
+            for region in group:
+                _add_counterpart(other, region)
+    return laid
+
+
+def fit_mask(mask: Tensor, latent: Tensor) -> Tensor:
+    """A (N or 1, H, W) mask as (N, 1, h, w) for `latent`, interpolated and repeated as needed."""
+    mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+    mask = torch.nn.functional.interpolate(mask, size=latent.shape[-2:], mode="bilinear")
+    repeats = math.ceil(len(latent) / len(mask))
+    return mask.repeat(repeats, 1, 1, 1)[: len(latent)].to(latent)
+
+
+def _place(condition: Condition, latent: Tensor, sampling: ModelSampling) -> Region:
+    height, width = latent.shape[-2:]
+    whole = Box(0, 0, height, width)
+    mask = None if condition.mask is None else fit_mask(condition.mask, latent)
+    box = whole
+    if mask is not None and condition.within_mask_bounds:
+        box = _bounds(mask)
+    elif condition.area is not None:
+        box = _box(condition.area, height, width)
+    box = box._replace(height=min(box.height, height - box.top), width=min(box.width, width - box.left))
+    if mask is not None:
+        weight = box.cut(mask) * (condition.mask_strength * condition.strength)
+    else:
+        weight = _soft_edges(box, whole).to(latent)[None, None] * condition.strength
+    return Region(
+        condition,
+        box,
+        condition.area is not None or (mask is not None and condition.within_mask_bounds),
+        weight,
+        _level(condition.start, sampling),
+        _level(condition.end, sampling),
+    )
+
+
+def _level(share: float, sampling: ModelSampling) -> float:
+    """Noise level when a share of the sampling is done; the ends hold for every level beyond the trained ones too."""
+    if share <= 0:
+        return math.inf
+    return 0.0 if share >= 1 else sampling.level_at(share)
+
+
+def _box(area: Area, height: int, width: int) -> Box:
+    if area.relative:
+        area = Area(
+            round(area.x * width),
+            round(area.y * height),
+            max(1, round(area.width * width)),
+            max(1, round(area.height * height)),
+        )
+    left, top = int(area.x), int(area.y)
+    if left >= width or top >= height:
+        raise ValueError(
+            f"A condition's area begins at cell ({left}, {top}), outside the latent of {width} x {height} cells. "
+            "Move the area into the picture."
+        )
+    return Box(top, left, int(area.height), int(area.width))
+
+
+def _bounds(mask: Tensor) -> Box:
+    """The smallest rectangle that holds every cell where a (N, 1, h, w) mask is not 0."""
+    cells = mask.abs().amax(dim=(0, 1)).nonzero()
+    if len(cells) == 0:
+        return Box(0, 0, SMALLEST_BOUNDS, SMALLEST_BOUNDS)
+    (top, left), (bottom, right) = cells.amin(dim=0).tolist(), cells.amax(dim=0).tolist()
+    return Box(top, left, max(SMALLEST_BOUNDS, bottom - top + 1), max(SMALLEST_BOUNDS, right - left + 1))
+
+
+def _soft_edges(box: Box, whole: Box) -> Tensor:
+    """(height, width) weights that rise linearly to 1 from every border of the box that is inside the latent."""
+    rows = _ramps(box.height, before=box.top > 0, after=box.top + box.height < whole.height)
+    columns = _ramps(box.width, before=box.left > 0, after=box.left + box.width < whole.width)
+    return rows[:, None] * columns[None, :]
+
+
+def _ramps(length: int, *, before: bool, after: bool) -> Tensor:
+    weights = torch.ones(length)
+    steps = min(RAMP, length // 4)
+    rise = torch.arange(1, steps + 1) / max(1, steps)
+    if before:
+        weights[:steps] *= rise
+    if after:
+        weights[length - steps :] *= rise.flip(0)
+    return weights
+
+
+def _add_counterpart(group: list[Region], region: Region) -> None:
+    """Give `group` a region in the place of `region`, with the text of its smallest region that covers the place."""
+    if not region.bounded:
+        return
+    covering = [one for one in group if not one.bounded or one.box.covers(region.box)]
+    if not covering:
+        return
+    nearest = min(covering, key=lambda one: one.box.height * one.box.width if one.bounded else math.inf)
+    if nearest.bounded and nearest.box == region.box:
+        return
+    group.append(replace(region, condition=nearest.condition))
