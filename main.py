@@ -21,23 +21,26 @@ import uuid
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
-from executor.cache import MemoryCache
+from executor.cache import Cache, MemoryCache
+from executor.disk_cache import DiskCache
+from executor.flags import CacheOptions, cache_options_of, folders_of, shared_parser
 from executor.folders import Folders, PathError
 from executor.headless import WorkflowFileError, read_graph, set_values
-from executor.installation import make_folders
 from executor.local import InProcessWorker
 from executor.process import ProcessWorker
 from executor.refusal import refusal_lines
+from executor.shown_files import shown_state
 from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes
+from executor.tiered_cache import TieredCache
 from executor.worker import Device, Job, Worker, WorkerReport
 from executor.workflow import WorkflowError
 from server.app import make_app
+from server.flags import add_serve_flags, settings_of
 from server.serve import StartError, serve
-from server.settings import MEBIBYTE, ServerSettings
 
 HERE = Path(__file__).resolve().parent
 
@@ -51,8 +54,7 @@ class WorkerOptions:
     """Compute on the CPU even if there is a GPU."""
     cuda_device: int | None
     """The only GPU that the worker sees; None shows it all and takes the first."""
-    cache_bytes: int
-    """Budget of the memo cache in memory."""
+    cache: CacheOptions
     warm: bool = False
     """Import in the background, while nothing runs yet, what the first checkpoint will need."""
 
@@ -70,7 +72,6 @@ def make_worker(options: WorkerOptions) -> Worker:
     from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
     from nodes.declare import collect
     from nodes.diffusion.memory.device import choose_memory
-    from nodes.sizes import size_of
 
     memory = choose_memory(cpu=options.cpu)
 
@@ -83,14 +84,29 @@ def make_worker(options: WorkerOptions) -> Worker:
         device = Device(state.name, state.type, state.index, state.memory_total, state.memory_free)
         return WorkerReport((device,), {"torch": torch.__version__})
 
+    state = memory.state()
     return InProcessWorker(
         node_types=collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives),
         folders=options.folders,
-        cache=MemoryCache(options.cache_bytes, size_of),
+        cache=_make_cache(options, f"{state.type} {state.name}"),
         resources={"DeviceMemory": memory},
         report=report,
         unload_models=memory.free,
     )
+
+
+def _make_cache(options: WorkerOptions, device: str) -> Cache:
+    """Memory first, then the disk. It imports torch."""
+    from nodes.codecs import make_codecs
+    from nodes.provenance import provenance
+    from nodes.sizes import size_of
+
+    sizes = options.cache
+    tiers: list[Cache] = [MemoryCache(sizes.memory_bytes, size_of, most_memos=sizes.most_memos)]
+    if sizes.disk_bytes:
+        namespace = f"heddle {_version()}; {provenance(device)}"
+        tiers.append(DiskCache(options.folders.user / "cache", sizes.disk_bytes, make_codecs(), namespace, size_of))
+    return TieredCache(tiers, partial(shown_state, options.folders))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,18 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=options.verbose, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     worker_options = _worker_options(options)
-    settings = ServerSettings(
-        listen=tuple(address.strip() for address in options.listen.split(",")),
-        port=options.port,
-        editor=options.front_end_root or HERE / "frontend" / "dist",
-        max_upload_size=int(options.max_upload_size * MEBIBYTE),
-        cors_origin=options.enable_cors_header,
-        tls_cert=options.tls_certfile,
-        tls_key=options.tls_keyfile,
-        preview_method=options.preview_method,
-        version=_version(),
-        argv=tuple(sys.argv),
-    )
+    settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
 
     def announce(line: str) -> None:
         print(f"{line}  (Ctrl+C stops it)", flush=True)
@@ -188,79 +193,21 @@ async def _nodes(options: argparse.Namespace) -> int:
 
 
 def _worker_options(options: argparse.Namespace) -> WorkerOptions:
-    base = options.base_directory or HERE
-    extra = [path for group in options.extra_model_paths_config for path in group]
-    default_extra = base / "extra_model_paths.yaml"
-    folders = make_folders(
-        base,
-        input_folder=options.input_directory,
-        output_folder=options.output_directory,
-        temp_folder=options.temp_directory,
-        user_folder=options.user_directory,
-        extra_model_paths=[default_extra, *extra] if default_extra.is_file() else extra,
-    )
-    return WorkerOptions(folders, options.cpu, options.cuda_device, int(options.cache_ram * 2**30))
-
-
-def _shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
-    """Flags of every command: where things live and what computes. `count`: how many files the one flag that takes
-    several may take at once; where a file name follows the flags, one."""
-    parser = argparse.ArgumentParser(add_help=False)
-    for name in ("base", "input", "output", "temp", "user"):
-        parser.add_argument(f"--{name}-directory", type=Path, metavar="FOLDER", help=f"the {name} folder")
-    parser.add_argument(
-        "--extra-model-paths-config",
-        type=Path,
-        nargs=count,
-        action="append",
-        default=[],
-        metavar="YAML",
-        help="further model folders, in ComfyUI's extra_model_paths format",
-    )
-    parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
-    parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
-    parser.add_argument("--cache-ram", type=float, default=4.0, metavar="GIB", help="memory for remembered results")
-    return parser
+    return WorkerOptions(folders_of(options, HERE), options.cpu, options.cuda_device, cache_options_of(options))
 
 
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Serve the editor and the API. Other commands: main.py run --help, main.py nodes --help.",
-        parents=[_shared_parser("+")],
+        parents=[shared_parser("+")],
     )
-    parser.add_argument(
-        "--listen",
-        nargs="?",
-        const="0.0.0.0,::",
-        default="127.0.0.1",
-        help="addresses, comma-separated; alone: all of them",
-    )
-    parser.add_argument("--port", type=int, default=8188, help="default 8188; 0 takes a free one")
-    parser.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve HTTPS with this key")
-    parser.add_argument("--tls-certfile", type=Path, metavar="FILE", help="and this certificate")
-    parser.add_argument(
-        "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
-    )
-    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
-    parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
-    parser.add_argument(
-        "--preview-method",
-        choices=("none", "auto", "latent2rgb", "taesd"),
-        default="auto",
-        help="pictures of unfinished work, for jobs that do not say; none turns them off",
-    )
-    parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
-    parser.add_argument(
-        "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-    )
-    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--log-stdout"):
-        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them; nothing to do
+    add_serve_flags(parser)
     return parser
 
 
 def _run_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py run", description="Run a saved graph.", parents=[_shared_parser()])
+    parser = argparse.ArgumentParser(prog="main.py run", description="Run a saved graph.", parents=[shared_parser()])
     parser.add_argument(
         "workflow", type=Path, help="a workflow (JSON, editor or API format) or a picture that carries one"
     )
@@ -273,7 +220,7 @@ def _run_parser() -> argparse.ArgumentParser:
 
 
 def _nodes_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[_shared_parser()])
+    parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[shared_parser()])
     parser.add_argument("name", nargs="?", help="describe this one")
     return parser
 

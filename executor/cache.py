@@ -1,6 +1,7 @@
 """What the executor remembers of finished nodes, and what it forgets first. Knows signatures, never nodes or ids.
 
-Only the memory tier is here. Another tier is another `Cache`; the executor asks no more of one than the protocol says.
+Only the memory tier is here; the others are `disk_cache` and `tiered_cache`. The executor asks no more of a cache than
+the protocol says.
 """
 
 import heapq
@@ -26,6 +27,8 @@ class Memo:
     ui: Mapping[str, Any] | None = None
     seconds: float = 0.0
     """What it took to make."""
+    shown_state: str = ""
+    """Of the files that `ui` names, at the time of making; see `TieredCache`."""
 
 
 class Cache(Protocol):
@@ -44,7 +47,11 @@ class Cache(Protocol):
         ...
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything that takes memory."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is under way. Nothing is put afterwards."""
         ...
 
 
@@ -65,6 +72,9 @@ class NoCache:
     def clear(self) -> None:
         """Nothing to forget."""
 
+    def close(self) -> None:
+        """Nothing to finish."""
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -82,8 +92,12 @@ class MemoryCache:
     priority of the last one evicted, so that what was once dear but is no longer used ages too.
     """
 
-    def __init__(self, budget: int, size_of: Callable[[Any], int] = sys.getsizeof) -> None:
+    def __init__(
+        self, budget: int, size_of: Callable[[Any], int] = sys.getsizeof, *, most_memos: int = sys.maxsize
+    ) -> None:
+        """`budget` is in bytes, which `size_of` tells of a value; `most_memos` may limit their number as well."""
         self.budget = budget
+        self._most_memos = most_memos
         self._size_of = size_of
         self._entries: dict[Signature, _Entry] = {}
         self._queue: list[tuple[float, int, Signature]] = []
@@ -118,9 +132,9 @@ class MemoryCache:
         size = ENTRY_BYTES + sum(self._size_of(value) for values in memo.outputs for value in values)
         with self._lock:
             self._drop(signature)
-            if size > self.budget:
+            if size > self.budget or self._most_memos < 1:
                 return
-            while self._used + size > self.budget:
+            while self._used + size > self.budget or len(self._entries) >= self._most_memos:
                 self._evict()
             entry = self._entries[signature] = _Entry(memo, size, 0.0, 0)
             self._used += size
@@ -133,6 +147,9 @@ class MemoryCache:
             self._queue.clear()
             self._used = 0
             self._floor = 0.0
+
+    def close(self) -> None:
+        """Nothing to finish."""
 
     def _touch(self, signature: Signature, entry: _Entry) -> None:
         entry.priority = self._floor + entry.memo.seconds / entry.size

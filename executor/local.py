@@ -136,10 +136,11 @@ class InProcessWorker:
             await self._free_now()
 
     async def close(self) -> None:
-        """Interrupt what runs, wait for it, and end the threads."""
+        """Interrupt what runs, wait for it, end the threads, and let the cache finish what it writes."""
         await self.interrupt()
         await asyncio.to_thread(self._device.shutdown)
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._host.cache.close)
 
     async def _free_now(self) -> None:
         async with self._freeing.lock:

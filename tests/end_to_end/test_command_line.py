@@ -71,7 +71,7 @@ def test_the_default_workflow_paints_what_its_text_says_and_the_picture_carries_
     assert json.loads(chunks["prompt"])["6"]["inputs"]["text"] == "a large red cube at night"
     assert {node["type"] for node in json.loads(chunks["workflow"])["nodes"]} >= {"KSampler", "SaveImage"}
 
-    again = heddle("run", str(path), "--json", "--set", "6.text=a large red cube at night")
+    again = heddle("run", str(path), "--json", "--cache-none", "--set", "6.text=a large red cube at night")
     assert again.returncode == 0, again.stderr
     report = json.loads(again.stdout)
     assert report["status"] == "success"

@@ -122,3 +122,12 @@ def test_several_threads_may_use_it():
         thread.join()
     assert failures == []
     assert 0 <= tested.used <= tested.budget
+
+
+def test_the_number_of_memos_may_be_limited_too():
+    for most, held in ((2, "bc"), (0, ""), (9, "abc")):
+        tested = MemoryCache(2**20, size_of=len, most_memos=most)
+        for name in "abc":
+            tested.put(Signature(name), memo())
+        assert "".join(name for name in "abc" if tested.has(Signature(name))) == held
+        assert len(tested) == len(held)
