@@ -13,7 +13,6 @@ import asyncio
 import importlib
 import json
 import logging
-import math
 import os
 import signal
 import sys
@@ -25,13 +24,12 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 from executor.cache import Cache, MemoryCache
 from executor.disk_cache import DiskCache
+from executor.flags import CacheOptions, cache_options_of, folders_of, shared_parser
 from executor.folders import Folders, PathError
 from executor.headless import WorkflowFileError, read_graph, set_values
-from executor.installation import make_folders
 from executor.local import InProcessWorker
 from executor.process import ProcessWorker
 from executor.refusal import refusal_lines
@@ -41,22 +39,10 @@ from executor.tiered_cache import TieredCache
 from executor.worker import Device, Job, Worker, WorkerReport
 from executor.workflow import WorkflowError
 from server.app import make_app
+from server.flags import add_serve_flags, settings_of
 from server.serve import StartError, serve
-from server.settings import MEBIBYTE, ServerSettings
 
 HERE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True, slots=True)
-class CacheOptions:
-    """What is remembered between runs."""
-
-    memory_bytes: int
-    """Of results in memory; 0 keeps none."""
-    disk_bytes: int
-    """Of results that outlive the process, in the folder `cache` of the user folder; 0 keeps none."""
-    most_memos: int = sys.maxsize
-    """In memory, beside the budget of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=options.verbose, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     worker_options = _worker_options(options)
-    settings = ServerSettings(
-        listen=tuple(address.strip() for address in options.listen.split(",")),
-        port=options.port,
-        editor=options.front_end_root or HERE / "frontend" / "dist",
-        max_upload_size=int(options.max_upload_size * MEBIBYTE),
-        cors_origin=options.enable_cors_header,
-        tls_cert=options.tls_certfile,
-        tls_key=options.tls_keyfile,
-        preview_method=options.preview_method,
-        version=_version(),
-        argv=tuple(sys.argv),
-    )
+    settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
 
     def announce(line: str) -> None:
         print(f"{line}  (Ctrl+C stops it)", flush=True)
@@ -218,128 +193,21 @@ async def _nodes(options: argparse.Namespace) -> int:
 
 
 def _worker_options(options: argparse.Namespace) -> WorkerOptions:
-    base = options.base_directory or HERE
-    extra = [path for group in options.extra_model_paths_config for path in group]
-    default_extra = base / "extra_model_paths.yaml"
-    folders = make_folders(
-        base,
-        input_folder=options.input_directory,
-        output_folder=options.output_directory,
-        temp_folder=options.temp_directory,
-        user_folder=options.user_directory,
-        extra_model_paths=[default_extra, *extra] if default_extra.is_file() else extra,
-    )
-    return WorkerOptions(folders, options.cpu, options.cuda_device, _cache_options(options))
-
-
-def _cache_options(options: argparse.Namespace) -> CacheOptions:
-    if options.cache_none:
-        return CacheOptions(0, 0)
-    # Classic and 0 are the same: no limit on their number, only on their bytes.
-    most_memos = options.cache_lru or sys.maxsize
-    return CacheOptions(int(options.cache_ram * 2**30), int(options.cache_disk * 2**30), most_memos)
-
-
-def _shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
-    """Flags of every command: where things live and what computes. `count`: how many files the one flag that takes
-    several may take at once; where a file name follows the flags, one."""
-    parser = argparse.ArgumentParser(add_help=False)
-    for name in ("base", "input", "output", "temp", "user"):
-        parser.add_argument(f"--{name}-directory", type=Path, metavar="FOLDER", help=f"the {name} folder")
-    parser.add_argument(
-        "--extra-model-paths-config",
-        type=Path,
-        nargs=count,
-        action="append",
-        default=[],
-        metavar="YAML",
-        help="further model folders, in ComfyUI's extra_model_paths format",
-    )
-    parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
-    parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
-    _add_cache_flags(parser)
-    return parser
-
-
-def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
-    """What is remembered. The names are ComfyUI's, `--cache-disk` apart."""
-    parser.add_argument(
-        "--cache-ram", type=_gibibytes, nargs="?", const=4.0, default=4.0, metavar="GIB",
-        help="memory for remembered results (default 4)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--cache-disk", type=_gibibytes, default=2.0, metavar="GIB",
-        help="disk space for results that outlive a restart, in the folder cache of the user folder, which may be"
-        " emptied at any time (default 2; 0 turns it off)",
-    )  # fmt: skip
-    policy = parser.add_mutually_exclusive_group()
-    policy.add_argument("--cache-none", action="store_true", help="remember nothing between runs, also not on disk")
-    policy.add_argument(
-        "--cache-lru",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="remember at most N results in memory (0: no such limit)",
-    )
-    policy.add_argument(
-        "--cache-classic", action="store_true", help="the default: forget nothing while --cache-ram allows"
-    )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of results; give 0 or more")
-    return int(text)
-
-
-def _gibibytes(text: str) -> float:
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    if not 0 <= size < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no amount of GiB; give 0 or more, for example 2.5")
-    return size
+    return WorkerOptions(folders_of(options, HERE), options.cpu, options.cuda_device, cache_options_of(options))
 
 
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Serve the editor and the API. Other commands: main.py run --help, main.py nodes --help.",
-        parents=[_shared_parser("+")],
+        parents=[shared_parser("+")],
     )
-    parser.add_argument(
-        "--listen",
-        nargs="?",
-        const="0.0.0.0,::",
-        default="127.0.0.1",
-        help="addresses, comma-separated; alone: all of them",
-    )
-    parser.add_argument("--port", type=int, default=8188, help="default 8188; 0 takes a free one")
-    parser.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve HTTPS with this key")
-    parser.add_argument("--tls-certfile", type=Path, metavar="FILE", help="and this certificate")
-    parser.add_argument(
-        "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
-    )
-    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
-    parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
-    parser.add_argument(
-        "--preview-method",
-        choices=("none", "auto", "latent2rgb", "taesd"),
-        default="auto",
-        help="pictures of unfinished work, for jobs that do not say; none turns them off",
-    )
-    parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
-    parser.add_argument(
-        "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-    )
-    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--log-stdout"):
-        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them; nothing to do
+    add_serve_flags(parser)
     return parser
 
 
 def _run_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py run", description="Run a saved graph.", parents=[_shared_parser()])
+    parser = argparse.ArgumentParser(prog="main.py run", description="Run a saved graph.", parents=[shared_parser()])
     parser.add_argument(
         "workflow", type=Path, help="a workflow (JSON, editor or API format) or a picture that carries one"
     )
@@ -352,7 +220,7 @@ def _run_parser() -> argparse.ArgumentParser:
 
 
 def _nodes_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[_shared_parser()])
+    parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[shared_parser()])
     parser.add_argument("name", nargs="?", help="describe this one")
     return parser
 

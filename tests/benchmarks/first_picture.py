@@ -33,7 +33,8 @@ def main() -> None:
 
 def _time(command: list[str] | None) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        run = [sys.executable, "main.py", "run", "workflows/text_to_image.json", "--cpu", "--output-directory", folder]
+        fresh = ["--cpu", "--cache-none", "--output-directory", folder]
+        run = [sys.executable, "main.py", "run", "workflows/text_to_image.json", *fresh]
         started = time.perf_counter()
         subprocess.run(command or run, cwd=ROOT, check=True, capture_output=True)
         return time.perf_counter() - started

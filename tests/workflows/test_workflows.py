@@ -6,19 +6,19 @@ meant, record again: `python -m tests.workflows.test_workflows`.
 
 import asyncio
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from executor.cache import MemoryCache
+from executor.flags import CacheOptions
 from executor.graph import NodeId
 from executor.headless import read_graph
 from executor.installation import make_folders
 from executor.plan import make_plan
 from executor.prompt import parse_prompt
 from executor.signature import signatures
-from main import HERE, CacheOptions, WorkerOptions, make_worker
+from main import HERE, WorkerOptions, make_worker
 
 RECORDED = Path(__file__).with_name("signatures.json")
 FILES = sorted((HERE / "workflows").glob("*.json"))
@@ -28,8 +28,9 @@ def signed(path: Path, base: Path) -> dict[str, str]:
     """Node id -> signature without fingerprints, which name files of one machine. Asserts that all of it is valid."""
     folders = make_folders(base, extra_model_paths=[])
     models = {**folders.models, "checkpoints": (HERE / "models" / "checkpoints",)}
-    folders = replace(folders, models=models)
-    options = WorkerOptions(folders, cpu=True, cuda_device=None, cache=CacheOptions(0, 0))
+    options = WorkerOptions(
+        type(folders)(folders.input, folders.output, folders.temp, folders.user, models), True, None, CacheOptions(0, 0)
+    )
     worker = make_worker(options)
     definitions = asyncio.run(worker.definitions())
     saved = read_graph(path, definitions)

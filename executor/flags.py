@@ -1,0 +1,112 @@
+"""The flags of every command, whichever carrier runs its jobs: where things live, what computes, what is remembered.
+
+The names are ComfyUI's, so that its launchers work, `--cache-disk` apart. What they make is data; nothing starts here.
+"""
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from executor.folders import Folders
+from executor.installation import make_folders
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """What is remembered between runs."""
+
+    memory_bytes: int
+    """Of results in memory; 0 keeps none."""
+    disk_bytes: int
+    """Of results that outlive the process, in the folder `cache` of the user folder; 0 keeps none."""
+    most_memos: int = sys.maxsize
+    """In memory, beside the budget of bytes."""
+
+
+def shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
+    """Flags of every command: where things live and what computes. `count`: how many files the one flag that takes
+    several may take at once; where a file name follows the flags, one."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for name in ("base", "input", "output", "temp", "user"):
+        parser.add_argument(f"--{name}-directory", type=Path, metavar="FOLDER", help=f"the {name} folder")
+    parser.add_argument(
+        "--extra-model-paths-config",
+        type=Path,
+        nargs=count,
+        action="append",
+        default=[],
+        metavar="YAML",
+        help="further model folders, in ComfyUI's extra_model_paths format",
+    )
+    parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
+    parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
+    _add_cache_flags(parser)
+    return parser
+
+
+def folders_of(options: argparse.Namespace, home: Path) -> Folders:
+    """The folders that the flags name, under `home` where they name none. Raises PathError."""
+    base = options.base_directory or home
+    extra = [path for group in options.extra_model_paths_config for path in group]
+    default_extra = base / "extra_model_paths.yaml"
+    return make_folders(
+        base,
+        input_folder=options.input_directory,
+        output_folder=options.output_directory,
+        temp_folder=options.temp_directory,
+        user_folder=options.user_directory,
+        extra_model_paths=[default_extra, *extra] if default_extra.is_file() else extra,
+    )
+
+
+def cache_options_of(options: argparse.Namespace) -> CacheOptions:
+    """What the flags say of remembering."""
+    if options.cache_none:
+        return CacheOptions(0, 0)
+    # Classic and 0 are the same: no limit on their number, only on their bytes.
+    most_memos = options.cache_lru or sys.maxsize
+    return CacheOptions(int(options.cache_ram * 2**30), int(options.cache_disk * 2**30), most_memos)
+
+
+def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
+    """What is remembered. The names are ComfyUI's, `--cache-disk` apart."""
+    parser.add_argument(
+        "--cache-ram", type=_gibibytes, nargs="?", const=4.0, default=4.0, metavar="GIB",
+        help="memory for remembered results (default 4)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cache-disk", type=_gibibytes, default=2.0, metavar="GIB",
+        help="disk space for results that outlive a restart, in the folder cache of the user folder, which may be"
+        " emptied at any time (default 2; 0 turns it off)",
+    )  # fmt: skip
+    policy = parser.add_mutually_exclusive_group()
+    policy.add_argument("--cache-none", action="store_true", help="remember nothing between runs, also not on disk")
+    policy.add_argument(
+        "--cache-lru",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="remember at most N results in memory (0: no such limit)",
+    )
+    policy.add_argument(
+        "--cache-classic", action="store_true", help="the default: forget nothing while --cache-ram allows"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of results; give 0 or more")
+    return int(text)
+
+
+def _gibibytes(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    if not 0 <= size < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of GiB; give 0 or more, for example 2.5")
+    return size

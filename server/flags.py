@@ -1,0 +1,54 @@
+"""The flags of the server alone, and the settings that they make. Their names are ComfyUI's."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.settings import MEBIBYTE, ServerSettings
+
+
+def add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    """Where the server listens, and what it accepts."""
+    parser.add_argument(
+        "--listen",
+        nargs="?",
+        const="0.0.0.0,::",
+        default="127.0.0.1",
+        help="addresses, comma-separated; alone: all of them",
+    )
+    parser.add_argument("--port", type=int, default=8188, help="default 8188; 0 takes a free one")
+    parser.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve HTTPS with this key")
+    parser.add_argument("--tls-certfile", type=Path, metavar="FILE", help="and this certificate")
+    parser.add_argument(
+        "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
+    )
+    parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
+    parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
+    parser.add_argument(
+        "--preview-method",
+        choices=("none", "auto", "latent2rgb", "taesd"),
+        default="auto",
+        help="pictures of unfinished work, for jobs that do not say; none turns them off",
+    )
+    parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
+    parser.add_argument(
+        "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    )
+    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--log-stdout"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them; nothing to do
+
+
+def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv: Sequence[str]) -> ServerSettings:
+    """The settings; `editor` is the built editor that is served unless the flags name another one."""
+    return ServerSettings(
+        listen=tuple(address.strip() for address in options.listen.split(",")),
+        port=options.port,
+        editor=options.front_end_root or editor,
+        max_upload_size=int(options.max_upload_size * MEBIBYTE),
+        cors_origin=options.enable_cors_header,
+        tls_cert=options.tls_certfile,
+        tls_key=options.tls_keyfile,
+        preview_method=options.preview_method,
+        version=version,
+        argv=tuple(argv),
+    )

@@ -1,0 +1,48 @@
+"""What the flags say of remembering."""
+
+import argparse
+import sys
+
+import pytest
+
+from executor.flags import CacheOptions, cache_options_of, shared_parser
+
+GIBIBYTE = 2**30
+DEFAULT = CacheOptions(4 * GIBIBYTE, 2 * GIBIBYTE)
+
+
+def parsed(line: str) -> argparse.Namespace:
+    return argparse.ArgumentParser(parents=[shared_parser()]).parse_args(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", DEFAULT),
+        ("--cache-classic", DEFAULT),
+        ("--cache-ram", DEFAULT),
+        ("--cache-lru 0", DEFAULT),
+        ("--cache-lru 5", CacheOptions(4 * GIBIBYTE, 2 * GIBIBYTE, 5)),
+        ("--cache-ram 0.5 --cache-disk 0", CacheOptions(GIBIBYTE // 2, 0, sys.maxsize)),
+        ("--cache-none --cache-ram 8 --cache-disk 8", CacheOptions(0, 0)),
+    ],
+)
+def test_the_flags_say_what_is_remembered(line: str, expected: CacheOptions) -> None:
+    assert cache_options_of(parsed(line)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--cache-ram graph.json", ["--cache-ram", "'graph.json'", "GiB"]),
+        ("--cache-disk -1", ["--cache-disk", "'-1'", "0 or more"]),
+        ("--cache-disk inf", ["--cache-disk", "'inf'"]),
+        ("--cache-lru few", ["--cache-lru", "'few'"]),
+        ("--cache-lru 2 --cache-none", ["not allowed with"]),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(line: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(line)
+    told = capsys.readouterr().err
+    assert [word for word in words if word not in told] == []
