@@ -9,7 +9,7 @@ import inspect
 import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -147,7 +147,16 @@ def _wire(hint: Any) -> tuple[str | None, Widget | None]:
     if kind not in _PLAIN:
         return None, None
     wire_type, plain = _PLAIN[kind]
+    if widget and wire_type == "FLOAT":
+        widget = _in_floats(widget)
     return ("COMBO" if widget and widget.kind == "combo" else wire_type), widget or plain
+
+
+def _in_floats(widget: Widget) -> Widget:
+    """The widget with bounds that read as floats. `typing` keeps one of two annotations that compare equal, and 0 and
+    0.0 do, so which of them a declaration gets depends on what was imported before it."""
+    low, high = (None if bound is None else float(bound) for bound in (widget.min, widget.max))
+    return replace(widget, min=low, max=high, step=None if widget.step is None else float(widget.step))
 
 
 def _outputs(class_type: str, hint: Any) -> tuple[OutputSocket, ...]:

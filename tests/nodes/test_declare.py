@@ -171,3 +171,16 @@ def _module(*functions: object) -> types.ModuleType:
     for function in functions:
         setattr(module, function.__name__, function)  # type: ignore[attr-defined]
     return module
+
+
+def test_the_bounds_of_a_float_are_floats_whatever_was_declared_before() -> None:
+    # Equal annotations are shared by `typing`, so the second declaration gets the first one's 0 and 1.
+    first = Annotated[float, Widget("number", min=0, max=1)]
+    second = Annotated[float, Widget("number", min=0.0, max=1.0)]
+
+    @node("FloatBounds", category="test")
+    def float_bounds(*, one: first = 0.5, two: second = 0.5) -> None: ...
+
+    for socket in float_bounds.node_type.definition.inputs:
+        assert socket.widget is not None
+        assert (repr(socket.widget.min), repr(socket.widget.max)) == ("0.0", "1.0")
