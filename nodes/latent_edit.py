@@ -20,7 +20,7 @@ SMALLEST = 8
 
 Side = Annotated[int, Widget("number", min=64, max=16384, step=8)]
 Offset = Annotated[int, Widget("number", min=0, max=16384, step=8)]
-Share = Annotated[float, Widget("number", min=0, max=1, step=0.01)]
+Share = Annotated[float, Widget("number", min=0.0, max=1.0, step=0.01)]
 Count = Annotated[int, Widget("number", min=1, max=64)]
 
 
