@@ -69,7 +69,19 @@ def make_worker(options: WorkerOptions) -> Worker:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
+    from nodes import (
+        conditioning,
+        custom_sampling,
+        image,
+        image_edit,
+        latent,
+        latent_edit,
+        loaders,
+        mask,
+        primitives,
+        sampling,
+        sigmas,
+    )
     from nodes.declare import collect
     from nodes.diffusion.memory.device import choose_memory
 
@@ -86,7 +98,19 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     state = memory.state()
     return InProcessWorker(
-        node_types=collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives),
+        node_types=collect(
+            loaders,
+            conditioning,
+            latent,
+            latent_edit,
+            sampling,
+            custom_sampling,
+            sigmas,
+            image,
+            image_edit,
+            mask,
+            primitives,
+        ),
         folders=options.folders,
         cache=_make_cache(options, f"{state.type} {state.name}"),
         resources={"DeviceMemory": memory},

@@ -103,6 +103,8 @@ def _options(socket: InputSocket) -> Iterator[tuple[str, Any]]:
         yield "default", float(socket.default) if socket.type == "FLOAT" else socket.default
     if socket.widget is not None:
         yield from _widget_options(socket.widget, whole=socket.type != "FLOAT")
+        if socket.widget.kind == "color" and socket.type == "INT":
+            yield "display", "color"
     elif socket.type in ("INT", "FLOAT", "STRING", "BOOLEAN"):
         yield "forceInput", True  # without it, clients would give this type a widget
     if socket.lazy:
@@ -141,6 +143,8 @@ def _widget(name: str, kind: str, options: Mapping[str, Any], choices: Choices) 
         widget_kind = "seed"
     elif widget_kind == "number" and options.get("display") == "slider":
         widget_kind = "slider"
+    elif widget_kind == "number" and options.get("display") == "color":
+        widget_kind = "color"
     return Widget(
         kind=widget_kind,
         min=options.get("min"),

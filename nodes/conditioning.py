@@ -17,7 +17,7 @@ CELL = 8
 
 AreaSide = Annotated[int, Widget("number", min=64, max=16384, step=8)]
 AreaOffset = Annotated[int, Widget("number", min=0, max=16384, step=8)]
-Share = Annotated[float, Widget("number", min=0, max=1.0, step=0.01)]
+Share = Annotated[float, Widget("number", min=0.0, max=1.0, step=0.01)]
 Strength = Annotated[float, Widget("number", min=0.0, max=10.0, step=0.01)]
 Moment = Annotated[float, Widget("number", min=0.0, max=1.0, step=0.001)]
 
@@ -105,8 +105,8 @@ def conditioning_set_area_percentage(
     conditioning: Conditioning,
     width: Share = 1.0,
     height: Share = 1.0,
-    x: Share = 0,
-    y: Share = 0,
+    x: Share = 0.0,
+    y: Share = 0.0,
     strength: Strength = 1.0,
 ) -> Conditioning:
     """Let the text count only in a rectangle, given as shares of the picture's sides."""

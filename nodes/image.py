@@ -1,6 +1,5 @@
 """Nodes that load, save and show pictures."""
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
@@ -9,6 +8,7 @@ from executor.folders import Folders, PathError, Place
 from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
 from nodes.declare import Shown, node
 from nodes.diffusion.pictures import PictureError, encode_png, load_picture
+from nodes.input_files import input_digest
 from nodes.output_files import OutputSeries, write_whole
 from nodes.types import Image, Mask
 
@@ -28,12 +28,7 @@ class LoadedImage(NamedTuple):
 
 def image_digest(*, image: str, folders: Folders) -> str:
     """SHA-256 of the file, so that an overwritten picture is loaded again."""
-    path = folders.annotated(image)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ValueError(f"'{image}' is not in the input folder.") from error
+    return input_digest(image, folders)
 
 
 @node("LoadImage", category="image", display_name="Load Image", fingerprint=image_digest)

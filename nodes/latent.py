@@ -1,17 +1,21 @@
 """Nodes that make, encode, decode, resize and save latents."""
 
 import json
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
 
 from executor.folders import Folders, PathError
-from executor.schema import Injected, InputError, RunInfo, Widget
+from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
 from nodes.declare import Shown, node
 from nodes.diffusion import autoencoder, resize
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Latent as LatentValue
+from nodes.input_files import input_digest
 from nodes.output_files import OutputSeries, write_whole
 from nodes.types import Image, Latent, Mask, Vae
 
@@ -20,6 +24,11 @@ NewSide = Annotated[int, Widget("number", min=0, max=16384, step=8)]
 UpscaleMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "bislerp"]
 
 EMPTY_CHANNELS = 4
+FORMAT_MARK = "latent_format_version_0"
+"""An empty tensor of this name in a file tells that the latent is not multiplied by a model's scale."""
+OLD_SCALE = 0.18215
+"""The scale in files without the mark."""
+
 CELL = 8
 """Pixels along the side of a latent cell, for latents that no autoencoder has seen yet."""
 
@@ -52,6 +61,27 @@ def vae_encode(*, pixels: Image, vae: Vae, memory: Injected[DeviceMemory]) -> La
         raise InputError("pixels", str(error)) from error
 
 
+@node("VAEEncodeForInpaint", category="latent/inpaint", display_name="VAE Encode (for Inpainting)", lane="device")
+def vae_encode_for_inpaint(
+    *,
+    pixels: Image,
+    vae: Vae,
+    mask: Mask,
+    grow_mask_by: Annotated[int, Widget("number", min=0, max=64, step=1)] = 6,
+    memory: Injected[DeviceMemory],
+) -> Latent:
+    """Encode a picture with grey where the mask is 1, and let sampling fill that part, widened by some pixels."""
+    masks = resize.resize(mask.reshape(-1, 1, *mask.shape[-2:]), pixels.shape[2], pixels.shape[1], "bilinear").round()
+    hidden = masks[:, 0, :, :, None]
+    try:
+        with memory.resident(vae.network):
+            samples = autoencoder.encode(vae, (pixels[..., :3] - 0.5) * (1 - hidden) + 0.5)
+    except ValueError as error:
+        raise InputError("pixels", str(error)) from error
+    masks = autoencoder.cropped(masks.movedim(1, -1), vae.factor).movedim(-1, 1)
+    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0])
+
+
 @node("LatentUpscale", category="latent", display_name="Upscale Latent")
 def latent_upscale(
     *,
@@ -68,7 +98,7 @@ def latent_upscale(
     columns = max(64, width) // CELL if width else max(8, round(old_width * max(64, height) / CELL / old_height))
     rows = max(64, height) // CELL if height else max(8, round(old_height * max(64, width) / CELL / old_width))
     source = resize.centred(samples.samples, columns, rows) if crop == "center" else samples.samples
-    return LatentValue(resize.resize(source, columns, rows, upscale_method), samples.noise_mask)
+    return replace(samples, samples=resize.resize(source, columns, rows, upscale_method))
 
 
 @node("LatentUpscaleBy", category="latent", display_name="Upscale Latent By")
@@ -80,13 +110,33 @@ def latent_upscale_by(
 ) -> Latent:
     """Resize a latent by a factor."""
     rows, columns = (max(1, round(side * scale_by)) for side in samples.samples.shape[-2:])
-    return LatentValue(resize.resize(samples.samples, columns, rows, upscale_method), samples.noise_mask)
+    return replace(samples, samples=resize.resize(samples.samples, columns, rows, upscale_method))
 
 
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")
 def set_latent_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
     """Let sampling change a latent only where the mask is 1."""
-    return LatentValue(samples.samples, mask)
+    return replace(samples, noise_mask=mask)
+
+
+def latent_digest(*, latent: str, folders: Folders) -> str:
+    """SHA-256 of the file, so that an overwritten latent is loaded again."""
+    return input_digest(latent, folders)
+
+
+@node("LoadLatent", category="_for_testing", fingerprint=latent_digest)
+def load_latent(
+    *, latent: Annotated[str, Widget("combo", choices=FolderChoices("input"))], folders: Injected[Folders]
+) -> Latent:
+    """Load a saved latent from the input folder."""
+    try:
+        tensors = load(folders.annotated(latent).read_bytes())
+        samples = tensors["latent_tensor"].float()
+    except (PathError, OSError) as error:
+        raise InputError("latent", f"'{latent}' is not in the input folder.") from error
+    except (SafetensorError, KeyError) as error:
+        raise InputError("latent", f"'{latent}' is no saved latent. Choose a file that SaveLatent wrote.") from error
+    return LatentValue(samples if FORMAT_MARK in tensors else samples / OLD_SCALE)
 
 
 @node("SaveLatent", category="_for_testing", is_output=True)
@@ -101,7 +151,15 @@ def save_latent(
         raise InputError("filename_prefix", str(error)) from error
     metadata = {"prompt": json.dumps(run.prompt)}
     metadata |= {name: json.dumps(value) for name, value in run.extra_pnginfo.items()}
-    # An empty tensor of this name tells the format's readers that the latent is not multiplied by a model's scale.
-    tensors = {"latent_tensor": samples.samples.contiguous(), "latent_format_version_0": torch.tensor([])}
+    tensors = {"latent_tensor": samples.samples.contiguous(), FORMAT_MARK: torch.tensor([])}
     write_whole(path, save(tensors, metadata))
     return Shown({"latents": [shown]})
+
+
+def _widened(masks: Tensor, pixels: int) -> Tensor:
+    """(N, 1, H, W) masks of 0 and 1, widened by a square of `pixels`; an even one reaches further down and right."""
+    if pixels == 0:
+        return masks
+    before, after = pixels - 1 - (pixels - 1) // 2, (pixels - 1) // 2
+    padded = torch.nn.functional.pad(masks, (before, after, before, after))
+    return torch.nn.functional.max_pool2d(padded, pixels, stride=1)

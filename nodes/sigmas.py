@@ -111,7 +111,7 @@ def sd_turbo_scheduler(
     *,
     model: Model,
     steps: Annotated[int, Widget("number", min=1, max=10)] = 1,
-    denoise: Annotated[float, Widget("number", min=0, max=1.0, step=0.01)] = 1.0,
+    denoise: Annotated[float, Widget("number", min=0.0, max=1.0, step=0.01)] = 1.0,
 ) -> Sigmas:
     """The few levels that turbo models were distilled on."""
     return schedules.turbo(model.sampling, steps, denoise)

@@ -26,12 +26,13 @@ def encode(vae: VAE, pictures: Tensor) -> Tensor:
     Sides that are no multiple of the factor are cut evenly at both ends. Raises ValueError if nothing is left.
     """
     network = vae.network
-    pixels = _cropped(pictures[..., :3], vae.factor).movedim(-1, 1) * 2 - 1
+    pixels = cropped(pictures[..., :3], vae.factor).movedim(-1, 1) * 2 - 1
     means = [network.module.encode(one[None].to(network.device, network.dtype)).latent_dist.mean for one in pixels]
     return torch.cat(means).float().cpu()
 
 
-def _cropped(pictures: Tensor, factor: int) -> Tensor:
+def cropped(pictures: Tensor, factor: int) -> Tensor:
+    """The middle of (N, H, W, ...) pictures whose sides are multiples of `factor`. Raises ValueError if it is empty."""
     height, width = (side // factor * factor for side in pictures.shape[1:3])
     if height == 0 or width == 0:
         raise ValueError(f"A picture of {pictures.shape[2]} x {pictures.shape[1]} pixels is too small to encode.")

@@ -1,6 +1,9 @@
-"""Resizing of latents: torch's interpolations, and bislerp, which keeps the length of latent vectors."""
+"""Resizing of latents and pictures: torch's interpolations, bislerp, which keeps the length of latent vectors, and
+Lanczos, which is for pictures."""
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 
@@ -8,7 +11,17 @@ def resize(samples: Tensor, width: int, height: int, method: str) -> Tensor:
     """(N, channels, h, w) -> (N, channels, height, width)."""
     if method == "bislerp":
         return _bislerp(_bislerp(samples.float(), width).transpose(-1, -2), height).transpose(-1, -2)
+    if method == "lanczos":
+        return _lanczos(samples, width, height)
     return torch.nn.functional.interpolate(samples, size=(height, width), mode=method)
+
+
+def resize_pictures(pictures: Tensor, width: int, height: int, method: str, *, crop: bool = False) -> Tensor:
+    """(N, h, w, channels) -> (N, height, width, channels); `crop` cuts evenly instead of changing the proportions."""
+    planes = pictures.movedim(-1, 1)
+    if crop:
+        planes = centred(planes, width, height)
+    return resize(planes, width, height, method).movedim(1, -1).contiguous()
 
 
 def centred(samples: Tensor, width: int, height: int) -> Tensor:
@@ -19,6 +32,13 @@ def centred(samples: Tensor, width: int, height: int) -> Tensor:
     )
     top = round((rows - rows * (columns / rows) / (width / height)) / 2) if columns * height < rows * width else 0
     return samples[..., top : rows - top, left : columns - left]
+
+
+def _lanczos(pictures: Tensor, width: int, height: int) -> Tensor:
+    """Pillow's filter (Lanczos 1956, three lobes), which works in steps of 1/255."""
+    pixels = (pictures.clamp(0, 1) * 255).byte().movedim(1, -1).cpu().numpy()
+    resized = [np.array(Image.fromarray(one).resize((width, height), Image.Resampling.LANCZOS)) for one in pixels]
+    return torch.from_numpy(np.stack(resized)).movedim(-1, 1).float() / 255
 
 
 def _bislerp(samples: Tensor, width: int) -> Tensor:

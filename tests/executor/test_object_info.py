@@ -11,6 +11,7 @@ INPUTS = [
     ("seed", ["INT", {"default": 0, "control_after_generate": False}], "INT", "number"),
     ("cfg", ["FLOAT", {"default": 8.0, "step": 0.1, "round": 0.01}], "FLOAT", "number"),
     ("denoise", ["FLOAT", {"default": 1.0, "display": "slider"}], "FLOAT", "slider"),
+    ("color", ["INT", {"default": 0, "display": "color"}], "INT", "color"),
     ("text", ["STRING", {"multiline": True, "dynamicPrompts": True}], "STRING", "text"),
     ("text", ["STRING", {"forceInput": True}], "STRING", None),
     ("flag", ["BOOLEAN"], "BOOLEAN", "toggle"),

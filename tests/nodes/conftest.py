@@ -13,7 +13,19 @@ from safetensors.torch import save_file
 from executor.folders import Folders
 from executor.progress import Interrupted, Preview
 from executor.schema import NodeType, Result, RunInfo
-from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
+from nodes import (
+    conditioning,
+    custom_sampling,
+    image,
+    image_edit,
+    latent,
+    latent_edit,
+    loaders,
+    mask,
+    primitives,
+    sampling,
+    sigmas,
+)
 from nodes.declare import collect
 from nodes.diffusion.checkpoints.export import sd1_state_dict
 from nodes.diffusion.memory.device import DeviceMemory
@@ -69,7 +81,17 @@ Prompt = dict[str, dict[str, Any]]
 def run_workflow(memory: DeviceMemory, watcher: Watcher) -> Callable[[Prompt, Folders], dict[str, Result]]:
     """Runs the nodes of an API prompt by calling them, each once, sources first."""
     nodes: dict[str, NodeType] = collect(
-        loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives
+        loaders,
+        conditioning,
+        latent,
+        latent_edit,
+        sampling,
+        custom_sampling,
+        sigmas,
+        image,
+        image_edit,
+        mask,
+        primitives,
     )
 
     def run(prompt: Prompt, folders: Folders) -> dict[str, Result]:

@@ -8,13 +8,27 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 
 from executor.schema import MISSING, FolderChoices, Injected, InputSocket, NodeDefinition, NodeType, Result, Widget
-from nodes import conditioning, custom_sampling, image, latent, loaders, primitives, sampling, sigmas
+from nodes import (
+    conditioning,
+    custom_sampling,
+    image,
+    image_edit,
+    latent,
+    latent_edit,
+    loaders,
+    mask,
+    primitives,
+    sampling,
+    sigmas,
+)
 from nodes.declare import Shown, Socket, collect, node
 from nodes.diffusion.sampling.samplers import SAMPLERS
 from nodes.diffusion.sampling.schedules import SCHEDULERS
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "nodes.json").read_text())
-NODES = collect(loaders, conditioning, latent, sampling, custom_sampling, sigmas, image, primitives)
+NODES = collect(
+    loaders, conditioning, latent, latent_edit, sampling, custom_sampling, sigmas, image, image_edit, mask, primitives
+)
 Thing = Annotated[object, Socket("THING")]
 
 
@@ -31,6 +45,7 @@ def wire_input(socket: InputSocket) -> list[Any]:
         options |= {name: True for name, value in flags.items() if value}
         options |= {"multiline": True} if widget.multiline else {}
         options |= {f"{widget.upload}_upload": True} if widget.upload else {}
+        options |= {"display": "color"} if widget.kind == "color" else {}
         if widget.kind == "combo":
             return [[] if isinstance(widget.choices, FolderChoices) else list(widget.choices), options]
     return [socket.type, options]

@@ -24,6 +24,7 @@ from nodes.latent import (
     set_latent_noise_mask,
     vae_decode,
     vae_encode,
+    vae_encode_for_inpaint,
 )
 from nodes.loaders import Checkpoint, checkpoint_loader_simple, checkpoint_state
 from nodes.sampling import k_sampler, k_sampler_advanced
@@ -189,6 +190,28 @@ def test_pictures_are_encoded_and_decoded_with_uneven_sides_cut(
     assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
     with pytest.raises(InputError, match="7 x 64 pixels is too small"):
         vae_encode(pixels=torch.rand(1, 64, 7, 3), vae=checkpoint.VAE, memory=shared_memory)
+
+
+def test_a_picture_is_encoded_for_inpainting_with_grey_under_the_mask(
+    checkpoint: Checkpoint, shared_memory: DeviceMemory
+) -> None:
+    pixels, mask = torch.rand(1, 40, 48, 3), torch.zeros(1, 20, 24)
+    mask[:, 6:14, 8:16] = 1
+    inputs: dict[str, Any] = {"pixels": pixels, "vae": checkpoint.VAE, "mask": mask, "memory": shared_memory}
+    latent = vae_encode_for_inpaint(**inputs, grow_mask_by=0)
+    grey = pixels.clone()
+    grey[:, 12:28, 16:32] = 0.5
+    assert torch.equal(latent.samples, vae_encode(pixels=grey, vae=checkpoint.VAE, memory=shared_memory).samples)
+    assert latent.noise_mask is not None
+    assert latent.noise_mask.shape == (1, 40, 48)
+    assert torch.equal(latent.noise_mask, (grey == 0.5).all(-1).float())
+    for pixels_more, sides in ((1, (16, 16)), (6, (21, 21)), (7, (22, 22))):
+        wide = vae_encode_for_inpaint(**inputs, grow_mask_by=pixels_more).noise_mask
+        assert wide is not None
+        assert wide.sum() == sides[0] * sides[1]
+    even = vae_encode_for_inpaint(**inputs, grow_mask_by=6).noise_mask
+    assert even is not None
+    assert even[0].nonzero().amin(0).tolist() == [12 - 2, 16 - 2]
 
 
 @pytest.mark.parametrize("method", ["nearest-exact", "bilinear", "area", "bicubic", "bislerp"])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nodes.diffusion.compose import feathered
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.values import Area, Condition, Conditioning
 
@@ -144,20 +145,11 @@ def _bounds(mask: Tensor) -> Box:
 
 def _soft_edges(box: Box, whole: Box) -> Tensor:
     """(height, width) weights that rise linearly to 1 from every border of the box that is inside the latent."""
-    rows = _ramps(box.height, before=box.top > 0, after=box.top + box.height < whole.height)
-    columns = _ramps(box.width, before=box.left > 0, after=box.left + box.width < whole.width)
+    tall, wide = (min(RAMP, side // 4) for side in (box.height, box.width))
+    below, beside = box.top + box.height < whole.height, box.left + box.width < whole.width
+    rows = feathered(box.height, tall * (box.top > 0), tall * below)
+    columns = feathered(box.width, wide * (box.left > 0), wide * beside)
     return rows[:, None] * columns[None, :]
-
-
-def _ramps(length: int, *, before: bool, after: bool) -> Tensor:
-    weights = torch.ones(length)
-    steps = min(RAMP, length // 4)
-    rise = torch.arange(1, steps + 1) / max(1, steps)
-    if before:
-        weights[:steps] *= rise
-    if after:
-        weights[length - steps :] *= rise.flip(0)
-    return weights
 
 
 def _add_counterpart(group: list[Region], region: Region) -> None:
