@@ -69,20 +69,7 @@ def make_worker(options: WorkerOptions) -> Worker:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from nodes import (
-        conditioning,
-        custom_sampling,
-        image,
-        image_edit,
-        latent,
-        latent_edit,
-        loaders,
-        mask,
-        primitives,
-        sampling,
-        sigmas,
-    )
-    from nodes.declare import collect
+    from nodes.builtin import builtin_nodes
     from nodes.diffusion.memory.device import choose_memory
 
     memory = choose_memory(cpu=options.cpu)
@@ -98,19 +85,7 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     state = memory.state()
     return InProcessWorker(
-        node_types=collect(
-            loaders,
-            conditioning,
-            latent,
-            latent_edit,
-            sampling,
-            custom_sampling,
-            sigmas,
-            image,
-            image_edit,
-            mask,
-            primitives,
-        ),
+        node_types=builtin_nodes(),
         folders=options.folders,
         cache=_make_cache(options, f"{state.type} {state.name}"),
         resources={"DeviceMemory": memory},

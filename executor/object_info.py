@@ -116,7 +116,9 @@ def _options(socket: InputSocket) -> Iterator[tuple[str, Any]]:
 
 def _widget_options(widget: Widget, *, whole: bool) -> Iterator[tuple[str, Any]]:
     bounds = {"min": widget.min, "max": widget.max, "step": widget.step, "round": widget.round}
-    yield from ((name, bound if whole else float(bound)) for name, bound in bounds.items() if bound is not None)
+    for name, bound in bounds.items():
+        if bound is not None:
+            yield name, bound if whole or float(bound) != bound else float(bound)
     flags = {
         "multiline": widget.multiline,
         "dynamicPrompts": widget.dynamic_prompts,

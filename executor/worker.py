@@ -96,7 +96,7 @@ class Worker(Protocol):
         ...
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
-        """After the running job: drop loaded models, and (`free_memory`) every memo too."""
+        """After the running job: drop loaded models, and (`free_memory`) every memo in memory too."""
         ...
 
     async def close(self) -> None:

@@ -155,8 +155,13 @@ def _wire(hint: Any) -> tuple[str | None, Widget | None]:
 def _in_floats(widget: Widget) -> Widget:
     """The widget with bounds that read as floats. `typing` keeps one of two annotations that compare equal, and 0 and
     0.0 do, so which of them a declaration gets depends on what was imported before it."""
-    low, high = (None if bound is None else float(bound) for bound in (widget.min, widget.max))
-    return replace(widget, min=low, max=high, step=None if widget.step is None else float(widget.step))
+    low, high, step = (_as_float(bound) for bound in (widget.min, widget.max, widget.step))
+    return replace(widget, min=low, max=high, step=step)
+
+
+def _as_float(bound: float | None) -> float | None:
+    """The bound as a float if that is the same number; the largest integers are none."""
+    return bound if bound is None or float(bound) != bound else float(bound)
 
 
 def _outputs(class_type: str, hint: Any) -> tuple[OutputSocket, ...]:

@@ -13,20 +13,7 @@ from safetensors.torch import save_file
 from executor.folders import Folders
 from executor.progress import Interrupted, Preview
 from executor.schema import NodeType, Result, RunInfo
-from nodes import (
-    conditioning,
-    custom_sampling,
-    image,
-    image_edit,
-    latent,
-    latent_edit,
-    loaders,
-    mask,
-    primitives,
-    sampling,
-    sigmas,
-)
-from nodes.declare import collect
+from nodes.builtin import builtin_nodes
 from nodes.diffusion.checkpoints.export import sd1_state_dict
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.embedded import networks
@@ -80,19 +67,7 @@ Prompt = dict[str, dict[str, Any]]
 @pytest.fixture
 def run_workflow(memory: DeviceMemory, watcher: Watcher) -> Callable[[Prompt, Folders], dict[str, Result]]:
     """Runs the nodes of an API prompt by calling them, each once, sources first."""
-    nodes: dict[str, NodeType] = collect(
-        loaders,
-        conditioning,
-        latent,
-        latent_edit,
-        sampling,
-        custom_sampling,
-        sigmas,
-        image,
-        image_edit,
-        mask,
-        primitives,
-    )
+    nodes: dict[str, NodeType] = builtin_nodes()
 
     def run(prompt: Prompt, folders: Folders) -> dict[str, Result]:
         results: dict[str, Result] = {}

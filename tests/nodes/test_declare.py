@@ -8,27 +8,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 
 from executor.schema import MISSING, FolderChoices, Injected, InputSocket, NodeDefinition, NodeType, Result, Widget
-from nodes import (
-    conditioning,
-    custom_sampling,
-    image,
-    image_edit,
-    latent,
-    latent_edit,
-    loaders,
-    mask,
-    primitives,
-    sampling,
-    sigmas,
-)
+from nodes.builtin import builtin_nodes
 from nodes.declare import Shown, Socket, collect, node
 from nodes.diffusion.sampling.samplers import SAMPLERS
 from nodes.diffusion.sampling.schedules import SCHEDULERS
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "nodes.json").read_text())
-NODES = collect(
-    loaders, conditioning, latent, latent_edit, sampling, custom_sampling, sigmas, image, image_edit, mask, primitives
-)
+NODES = builtin_nodes()
 Thing = Annotated[object, Socket("THING")]
 
 

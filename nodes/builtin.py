@@ -1,0 +1,37 @@
+"""Every node type that comes with Heddle, gathered once. Packs are not here."""
+
+from executor.schema import NodeType
+from nodes import (
+    conditioning,
+    custom_sampling,
+    image,
+    image_edit,
+    latent,
+    latent_edit,
+    loaders,
+    mask,
+    primitives,
+    sampling,
+    sigmas,
+)
+from nodes.declare import collect
+
+MODULES = (
+    loaders,
+    conditioning,
+    latent,
+    latent_edit,
+    sampling,
+    custom_sampling,
+    sigmas,
+    image,
+    image_edit,
+    mask,
+    primitives,
+)
+"""One module for each category of the palette."""
+
+
+def builtin_nodes() -> dict[str, NodeType]:
+    """Class type -> node type."""
+    return collect(*MODULES)
