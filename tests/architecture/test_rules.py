@@ -72,7 +72,7 @@ def test_no_committed_text_names_one_machine() -> None:
         "\n"
     )
     texts = [name for name in listed if name.endswith((".py", ".md", ".json", ".toml", ".txt", ".ts", ".tsx", ".yaml"))]
-    pattern = re.compile(r"/(?:work|root|farm)/[a-z]|file:///|https?://(?:registry|pypi)\b")
+    pattern = re.compile(r"/(?:work|root)/[a-z]|file:///|https?://(?:registry|pypi)\b")
     guilty = [
         name
         for name in texts
