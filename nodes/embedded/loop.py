@@ -9,11 +9,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,16 @@ def fit(
             torch._foreach_copy_(trained, average)
 
 
+def kept(path: Path, make: Callable[[], T]) -> T:
+    """What `make` gives (tensors, in tuples or dicts): made once, by the first process, and read by all from `path`."""
+    if not path.exists() and not (dist.is_initialized() and dist.get_rank() > 0):
+        _write(path, make())
+    if dist.is_initialized():
+        dist.barrier()
+    read: T = torch.load(path, weights_only=True)
+    return read
+
+
 def share_of(batch: int) -> int:
     """How many examples of a batch this process draws."""
     return batch // (dist.get_world_size() if dist.is_initialized() else 1)
@@ -114,6 +127,10 @@ def _average_gradients(parameters: list[Tensor], world: int) -> None:
 
 def _save(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, average: list[Tensor]) -> None:
     state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+    _write(path, state)
+
+
+def _write(path: Path, content: object) -> None:
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
+    torch.save(content, partial)
     os.replace(partial, path)

@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from nodes.embedded.loop import Schedule, fit, share_of
+from nodes.embedded.loop import Schedule, fit, kept, share_of
 from nodes.embedded.networks import make_unet
 from nodes.embedded.render import render
 from nodes.embedded.scenes import caption, random_scene
@@ -63,11 +63,11 @@ def train_unet(
     return unet.eval()
 
 
-@torch.no_grad()
 def _examples(folder: Path, vae: AutoencoderKL, text_model: CLIPTextModel, tokenize: Tokenize) -> tuple[Tensor, Tensor]:
     """Unit-variance latents (N, 4, 16, 16) and caption encodings (N, 77, width), both half precision, made once."""
-    path = folder / f"examples_{EXAMPLES}.pt"
-    if not path.exists():
+
+    @torch.no_grad()
+    def make() -> tuple[Tensor, Tensor]:
         rng = random.Random(3)
         latents, words = [], []
         for _ in range(EXAMPLES // 250):
@@ -78,6 +78,6 @@ def _examples(folder: Path, vae: AutoencoderKL, text_model: CLIPTextModel, token
                     mean = vae.encode(part).latent_dist.mean
                 latents.append((mean.float() * SCALING_FACTOR).half().cpu())
             words.append(encode(text_model, tokenize, [caption(scene, rng) for scene in scenes]).half().cpu())
-        torch.save((torch.cat(latents), torch.cat(words)), path)
-    latents, words = torch.load(path, weights_only=True)
-    return latents, words
+        return torch.cat(latents), torch.cat(words)
+
+    return kept(folder / f"examples_{EXAMPLES}.pt", make)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from nodes.embedded.loop import Schedule, fit, share_of
+from nodes.embedded.loop import Schedule, fit, kept, share_of
 from nodes.embedded.networks import make_vae
 from nodes.embedded.render import SIZE, render
 from nodes.embedded.scenes import random_scene
@@ -37,9 +37,10 @@ def train_vae(folder: Path, *, steps: int, device: str, batch: int = 24) -> Auto
 
     def loss_of(generator: torch.Generator) -> Tensor:
         target = _crops(pictures, share, generator).to(device)
+        noise = torch.randn(share, 4, CROP // 8, CROP // 8, generator=generator).to(device)
         with torch.autocast(device, torch.bfloat16):
             posterior = vae.encode(target).latent_dist
-            sample = posterior.mean + posterior.std * torch.randn_like(posterior.mean)
+            sample = posterior.mean + posterior.std * noise
             made = vae.decode(sample).sample
         made, mean, logvar = made.float(), posterior.mean.float(), posterior.logvar.float()
         edges = _slope(made - target)
@@ -49,7 +50,7 @@ def train_vae(folder: Path, *, steps: int, device: str, batch: int = 24) -> Auto
     fit("vae", vae, loss_of, Schedule(steps, 1e-3, warmup=200, cooldown=0.6, ema=0.995), folder)
     vae.eval()
     _whiten(vae, _unit(pictures[:512]).to(device))
-    torch.save(vae.state_dict(), finished)
+    vae.load_state_dict(kept(finished, vae.state_dict))
     return vae
 
 
@@ -78,15 +79,16 @@ def train_decoder(folder: Path, vae: AutoencoderKL, *, steps: int, device: str, 
 
 def rendered(folder: Path, count: int, *, seed: int) -> Tensor:
     """`count` pictures of training scenes, uint8 (N, 3, 128, 128), made once and kept in `folder`."""
-    path = folder / f"pictures_{count}_{seed}.pt"
-    if not path.exists():
+
+    def draw() -> Tensor:
         rng = random.Random(seed)
         chunks = []
         for _ in range(count // 250):
             chunk = render([random_scene(rng) for _ in range(250)], rng)
             chunks.append((chunk * 255).round().to(torch.uint8))
-        torch.save(torch.cat(chunks), path)
-    return torch.load(path, weights_only=True)
+        return torch.cat(chunks)
+
+    return kept(folder / f"pictures_{count}_{seed}.pt", draw)
 
 
 def _unit(pictures: Tensor) -> Tensor:
