@@ -10,7 +10,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.diffusion.sampling.prediction import FlowSampling, ModelSampling
 
 
 class Denoiser(Protocol):
@@ -72,6 +72,14 @@ def flow_ancestral_step(sigma: float, sigma_next: float, eta: float = 1.0) -> tu
     down = sigma_next * (1 + (sigma_next / sigma - 1) * eta)
     scale = (1 - sigma_next) / (1 - down)
     return down, scale, math.sqrt(max(0.0, sigma_next**2 - (scale * down) ** 2))
+
+
+def scaled_ancestral_step(sampling: ModelSampling, sigma: float, sigma_next: float) -> tuple[float, float, float]:
+    """(sigma_down, scale, sigma_up) for either kind of model; the scale is 1 except for a flow."""
+    if isinstance(sampling, FlowSampling):
+        return flow_ancestral_step(sigma, sigma_next)
+    down, up = ancestral_step(sigma, sigma_next)
+    return down, 1.0, up
 
 
 def visible_start(sampling: ModelSampling, sigmas: Sequence[float]) -> list[float]:

@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.prediction import FlowSampling
 from nodes.diffusion.sampling.samplers.contract import (
     Denoiser,
     NoiseSource,
     Report,
     ancestral_step,
-    flow_ancestral_step,
+    scaled_ancestral_step,
     visible_start,
 )
 
@@ -27,17 +26,13 @@ def dpmpp_2s_ancestral(
 ) -> Tensor:
     """Lu et al. 2022, "DPM-Solver++", algorithm 1 (single step, second order), ancestral."""
     sampling = model.sampling
-    flow = isinstance(sampling, FlowSampling)
     for i in range(len(sigmas) - 1):
         denoised = model(x, sigmas[i])
         report(i, denoised)
         if sigmas[i + 1] == 0:
             x = denoised
             continue
-        if flow:
-            down, scale, up = flow_ancestral_step(sigmas[i], sigmas[i + 1])
-        else:
-            (down, up), scale = ancestral_step(sigmas[i], sigmas[i + 1]), 1.0
+        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1])
         start = min(sampling.log_snr(sigmas[i]), math.inf)
         middle = 0.9999 if math.isinf(start) else sampling.sigma_at((start + sampling.log_snr(down)) / 2)
         ahead = _towards(model, x, denoised, sigmas[i], middle)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from nodes.diffusion.sampling.prediction import FlowSampling
 from nodes.diffusion.sampling.samplers.contract import (
     Denoiser,
     NoiseSource,
     Report,
     ancestral_step,
-    flow_ancestral_step,
+    scaled_ancestral_step,
 )
 
 
@@ -28,17 +27,13 @@ def euler(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSourc
 
 def euler_ancestral(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
     """Euler steps below the target, then fresh noise up to it (Song et al. 2020, ancestral sampling)."""
-    flow = isinstance(model.sampling, FlowSampling)
     for i in range(len(sigmas) - 1):
         denoised = model(x, sigmas[i])
         report(i, denoised)
         if sigmas[i + 1] == 0:
             x = denoised
             continue
-        if flow:
-            down, scale, up = flow_ancestral_step(sigmas[i], sigmas[i + 1])
-        else:
-            (down, up), scale = ancestral_step(sigmas[i], sigmas[i + 1]), 1.0
+        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1])
         ratio = down / sigmas[i]
         x = scale * (ratio * x + (1 - ratio) * denoised) + up * noise.normal()
     return x

@@ -7,13 +7,11 @@ from functools import partial
 
 from torch import Tensor
 
-from nodes.diffusion.sampling.prediction import FlowSampling
 from nodes.diffusion.sampling.samplers.contract import (
     Denoiser,
     NoiseSource,
     Report,
-    ancestral_step,
-    flow_ancestral_step,
+    scaled_ancestral_step,
 )
 
 
@@ -55,13 +53,9 @@ def dpm_2(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSourc
 
 def dpm_2_ancestral(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
     """DPM-Solver-2 steps below the target, then fresh noise up to it."""
-    flow = isinstance(model.sampling, FlowSampling)
     for i in range(len(sigmas) - 1):
         d = _slope(model, x, sigmas[i], i, report)
-        if flow:
-            down, scale, up = flow_ancestral_step(sigmas[i], sigmas[i + 1])
-        else:
-            (down, up), scale = ancestral_step(sigmas[i], sigmas[i + 1]), 1.0
+        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1])
         x = _midpoint(model, x, d, sigmas[i], down)
         if sigmas[i + 1] > 0:
             x = scale * x + up * noise.normal()
