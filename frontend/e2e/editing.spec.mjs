@@ -1,24 +1,10 @@
 /** Editing by hand: real pointer and key events on the built editor. */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
-import { ask, drag, openEditor, ready, shoot } from "./harness.mjs";
+import { test } from "node:test";
+import { ask, drag, editor, only, page, shoot, useEditor } from "./harness.mjs";
 
-let editor;
-let page;
+useEditor();
 
-before(async () => {
-  editor = await openEditor();
-  page = editor.page;
-});
-after(() => editor.close());
-beforeEach(async () => {
-  await page.evaluate(() => indexedDB.deleteDatabase("heddle"));
-  await page.evaluate(() => sessionStorage.clear());
-  await page.reload();
-  await ready(page);
-});
-
-const only = async (type) => (await ask(page, "nodesOfType", type))[0];
 const linkInto = async (id, input) => {
   const prompt = await ask(page, "prompt");
   return prompt[id].inputs[input];

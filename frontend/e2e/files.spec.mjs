@@ -1,26 +1,13 @@
 /** Opening and saving: both formats, pictures, the server's workflows, and files that are none. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ask, openEditor, openFile, ready, shoot } from "./harness.mjs";
+import { ask, openFile, page, shoot, useEditor } from "./harness.mjs";
 import { discPng } from "./png.mjs";
 
 const TEMPLATE = fileURLToPath(new URL("../tests/graph/testdata/sdxl_simple_example.workflow.json", import.meta.url));
-let editor;
-let page;
-
-before(async () => {
-  editor = await openEditor();
-  page = editor.page;
-});
-after(() => editor.close());
-beforeEach(async () => {
-  await page.evaluate(() => indexedDB.deleteDatabase("heddle"));
-  await page.evaluate(() => sessionStorage.clear());
-  await page.reload();
-  await ready(page);
-});
+useEditor();
 
 const file = (name, content, mimeType = "application/json") => ({ name, mimeType, buffer: Buffer.from(content) });
 const promptOf = async () => JSON.parse(JSON.stringify(await ask(page, "prompt")));

@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before, beforeEach } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { startFakeServer } from "./fake-server.mjs";
@@ -20,6 +21,28 @@ const ARGUMENTS = [
 ];
 export const SHOTS = process.env.HEDDLE_SHOTS ?? fileURLToPath(new URL("../test-results/", import.meta.url));
 export const isFake = !process.env.HEDDLE_URL;
+
+/** The page and the editor of the test file that called useEditor(). */
+export let editor;
+export let page;
+
+/** One editor for all tests of a file; each test begins on a page that remembers nothing. */
+export function useEditor() {
+  before(async () => {
+    editor = await openEditor();
+    page = editor.page;
+  });
+  after(() => editor.close());
+  beforeEach(async () => {
+    await page.evaluate(() => indexedDB.deleteDatabase("heddle"));
+    await page.evaluate(() => sessionStorage.clear());
+    await page.reload();
+    await ready(page);
+  });
+}
+
+/** The id of the first node of a class. */
+export const only = async (type) => (await ask(page, "nodesOfType", type))[0];
 
 /** Opens the editor; close() ends browser and server. `origins` are the hosts that the page asked, `errors` its own. */
 export async function openEditor({ stepMs = 40, size = { width: 1600, height: 900 }, theme = "dark" } = {}) {

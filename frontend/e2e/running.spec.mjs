@@ -1,24 +1,10 @@
 /** Runs, as a person sees them: progress, previews, cached and failed nodes, interruption, lost connections. */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
-import { ask, isFake, openEditor, ready, shoot, waitForRun } from "./harness.mjs";
+import { test } from "node:test";
+import { ask, editor, isFake, only, page, ready, shoot, useEditor, waitForRun } from "./harness.mjs";
 
-let editor;
-let page;
+useEditor();
 
-before(async () => {
-  editor = await openEditor();
-  page = editor.page;
-});
-after(() => editor.close());
-beforeEach(async () => {
-  await page.evaluate(() => indexedDB.deleteDatabase("heddle"));
-  await page.evaluate(() => sessionStorage.clear());
-  await page.reload();
-  await ready(page);
-});
-
-const only = async (type) => (await ask(page, "nodesOfType", type))[0];
 const setNumber = async (name, value) => {
   const field = page.getByRole("spinbutton", { name: new RegExp(`^${name},`) });
   await field.fill(String(value));

@@ -17,6 +17,7 @@ from nodes.builtin import builtin_nodes
 from nodes.diffusion.checkpoints.export import sd1_state_dict
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.embedded import networks
+from nodes.loaders import Checkpoint, checkpoint_loader_simple
 
 
 @dataclass
@@ -59,6 +60,19 @@ def folders(tmp_path: Path) -> Folders:
         (tmp_path / name).mkdir()
     places = (tmp_path / name for name in ("input", "output", "temp", "user"))
     return Folders(*places, {"checkpoints": (tmp_path / "checkpoints",)})
+
+
+@pytest.fixture(scope="module")
+def shared_memory() -> DeviceMemory:
+    """Memory that the tests of a module share, so that the small checkpoint is loaded once."""
+    return DeviceMemory(torch.device("cpu"), budget=1 << 30)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(random_checkpoint: Path) -> Checkpoint:
+    root = random_checkpoint.parent
+    folders = Folders(root, root, root, root, {"checkpoints": (root,)})
+    return checkpoint_loader_simple(ckpt_name=random_checkpoint.name, folders=folders)
 
 
 Prompt = dict[str, dict[str, Any]]

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from executor.folders import Folders
 from nodes.conditioning import clip_text_encode, conditioning_set_area
 from nodes.custom_sampling import (
     Sampled,
@@ -27,25 +25,13 @@ from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.sampling.noise import initial_noise
 from nodes.diffusion.values import Conditioning, Latent
 from nodes.latent import empty_latent_image, set_latent_noise_mask
-from nodes.loaders import Checkpoint, checkpoint_loader_simple
+from nodes.loaders import Checkpoint
 from nodes.sampling import k_sampler
 from nodes.sigmas import basic_scheduler, split_sigmas
 
 STEPS = 3
 Texts = tuple[Conditioning, Conditioning]
 Advanced = Callable[..., Sampled]
-
-
-@pytest.fixture(scope="module")
-def shared_memory() -> DeviceMemory:
-    return DeviceMemory(torch.device("cpu"), budget=1 << 30)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(random_checkpoint: Path) -> Checkpoint:
-    root = random_checkpoint.parent
-    folders = Folders(root, root, root, root, {"checkpoints": (root,)})
-    return checkpoint_loader_simple(ckpt_name=random_checkpoint.name, folders=folders)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,18 +30,6 @@ from nodes.sampling import k_sampler, k_sampler_advanced
 
 Texts = tuple[Conditioning, Conditioning]
 Run = Callable[..., torch.Tensor]
-
-
-@pytest.fixture(scope="module")
-def shared_memory() -> DeviceMemory:
-    return DeviceMemory(torch.device("cpu"), budget=1 << 30)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(random_checkpoint: Path) -> Checkpoint:
-    root = random_checkpoint.parent
-    folders = Folders(root, root, root, root, {"checkpoints": (root,)})
-    return checkpoint_loader_simple(ckpt_name=random_checkpoint.name, folders=folders)
 
 
 @pytest.fixture(scope="module")
