@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 EDITOR = ROOT / "frontend"
+BUILT = {"node_modules", "dist", "test-results"}
+"""Folders of the editor that are no source."""
 
 
 def main() -> int:
@@ -67,7 +69,7 @@ def build_editor() -> None:
         say("installing the editor's packages")
         subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=EDITOR, check=True)
         stamp.write_text(digest([lock]))
-    sources = [path for path in EDITOR.rglob("*") if path.is_file() and not {"node_modules", "dist"} & set(path.parts)]
+    sources = [path for path in EDITOR.rglob("*") if path.is_file() and not BUILT & set(path.parts)]
     sources += sorted((ROOT / "workflows").glob("*.json"))
     built = EDITOR / "dist" / ".heddle-built"
     if not built.exists() or built.read_text() != digest(sources):
