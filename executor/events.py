@@ -16,10 +16,31 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a node that a run made itself comes from."""
+
+    class_type: str
+    parent_id: str
+    """The node that expanded into it."""
+    display_id: str
+    """The node that an editor shows in its place."""
+    real_id: str
+    """The node of the prompt that it descends from."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodesAdded:
+    """A node expanded into others; later events name them by their own ids, failures by the real one."""
+
+    nodes: Mapping[str, Origin]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """The node's body begins."""
+    """The node's body begins, or (`again`) goes on after its lazy inputs or its expansion were computed."""
 
     node_id: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +58,23 @@ class NodePreview:
 
     node_id: str
     preview: Preview
+
+
+@dataclass(frozen=True, slots=True)
+class NodeText:
+    """A line of text that the node wants shown while it works."""
+
+    node_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeBlocked:
+    """The node was not called, because an `ExecutionBlocker` with a message reached it. The run goes on."""
+
+    node_id: str
+    class_type: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +99,8 @@ class NodeFailed:
     traceback: tuple[str, ...] = ()
     current_inputs: Mapping[str, str] | None = None
     """Each input as a short text."""
+    hint: str | None = None
+    """What usually helps, for causes that are known: memory, a missing model, shapes that do not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +120,16 @@ class RunInterrupted:
     executed: tuple[str, ...]
 
 
-Event = RunStarted | NodeStarted | NodeProgress | NodePreview | NodeExecuted | NodeFailed | RunFinished | RunInterrupted
+Event = (
+    RunStarted
+    | NodesAdded
+    | NodeStarted
+    | NodeProgress
+    | NodePreview
+    | NodeText
+    | NodeBlocked
+    | NodeExecuted
+    | NodeFailed
+    | RunFinished
+    | RunInterrupted
+)

@@ -3,9 +3,10 @@
 Apart from `signature`, which is pure, because this reads files. Every failure belongs to a node; none escapes.
 """
 
+import asyncio
 import inspect
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, get_type_hints
 
 from executor.failure import Failure, describe
@@ -44,7 +45,12 @@ def _fingerprint(node: Node, node_type: NodeType, resources: Mapping[str, object
             arguments[name] = node.inputs[name]
         elif resource_of.get(name) in resources:
             arguments[name] = resources[resource_of[name]]
-    return node_type.fingerprint(**arguments)
+    answer = node_type.fingerprint(**arguments)
+    return answer if isinstance(answer, str) else asyncio.run(_awaited(answer))
+
+
+async def _awaited(answer: Awaitable[str]) -> str:
+    return await answer
 
 
 def _injected(function: Any) -> dict[str, str]:

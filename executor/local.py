@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from executor.cache import Cache, Memo
 from executor.events import Event, NodeFailed, RunFinished
@@ -15,6 +16,7 @@ from executor.failure import Failure
 from executor.fingerprint import fingerprints
 from executor.folders import Folders
 from executor.graph import Graph, Node, NodeId
+from executor.packs import PackHost, PackMessage, PackServices
 from executor.plan import Plan, make_plan
 from executor.prompt import iter_node_errors, parse_prompt
 from executor.run import Host, Run
@@ -60,9 +62,13 @@ class InProcessWorker:
         resources: Mapping[str, object],
         report: Callable[[], WorkerReport],
         unload_models: Callable[[], None],
+        packs: PackHost | None = None,
     ) -> None:
         """`resources` are handed to nodes that ask for them by name; "Folders" is added to them. `unload_models` is
-        called between jobs, from a thread."""
+        called between jobs, from a thread. `packs` are those that some of the node types come from."""
+        self._packs = packs
+        self._messages: asyncio.Queue[PackMessage | None] = asyncio.Queue()
+        self._packs_start: asyncio.Task[None] | None = None
         self._definitions = {name: node_type.definition for name, node_type in node_types.items()}
         self._folders = folders
         self._report = report
@@ -93,6 +99,34 @@ class InProcessWorker:
         parsed = await asyncio.to_thread(parse_prompt, prompt, self._definitions, self._folders, targets)
         return parsed.validation
 
+    async def packs(self) -> PackServices:
+        """The packs that were loaded or failed to; they serve their routes from the first call on."""
+        if self._packs is None:
+            return PackServices()
+        if self._packs_start is None:
+            self._packs_start = asyncio.create_task(self._start_packs(self._packs))
+        await asyncio.shield(self._packs_start)
+        return self._packs.services()
+
+    async def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request as the packs' handlers want it; asked on a thread, since it is their code."""
+        if self._packs is None:
+            return request
+        return await asyncio.to_thread(self._packs.rewrite_prompt, request)
+
+    async def messages(self) -> AsyncIterator[PackMessage]:
+        """What packs send to clients, for one listener; ends when the worker is closed."""
+        while (message := await self._messages.get()) is not None:
+            yield message
+
+    async def _start_packs(self, packs: PackHost) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hear(message: PackMessage) -> None:
+            loop.call_soon_threadsafe(self._messages.put_nowait, message)
+
+        await packs.start(hear)
+
     async def run(self, job: Job) -> AsyncIterator[Event]:
         """Run what is valid of the job's prompt. If nothing is, tell why as NodeFailed events.
 
@@ -101,6 +135,8 @@ class InProcessWorker:
         if self._active is not None:
             raise RuntimeError(f"Job {self._active.job_id} is still running.")
         active = self._active = _Active(job.job_id)
+        if self._packs is not None:
+            self._packs.job_began(job.job_id, job.client_id)
         try:
             prepared = await asyncio.to_thread(self._prepare, job)
             if isinstance(prepared, Validation):
@@ -116,6 +152,8 @@ class InProcessWorker:
                     yield event
         finally:
             self._active = None
+            if self._packs is not None:
+                self._packs.job_ended(job.job_id)
             await self._free_now()
 
     async def interrupt(self, job_id: str | None = None) -> bool:
@@ -138,6 +176,9 @@ class InProcessWorker:
     async def close(self) -> None:
         """Interrupt what runs, wait for it, end the threads, and let the cache finish what it writes."""
         await self.interrupt()
+        self._messages.put_nowait(None)
+        if self._packs is not None and self._packs_start is not None:
+            await self._packs.close()
         await asyncio.to_thread(self._device.shutdown)
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._host.cache.close)

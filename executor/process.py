@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executor.events import Event, NodeExecuted, NodeStarted, RunFinished, RunInterrupted
-from executor.process_child import Call, Close, Emitted, Loaded, LoadFailed, Raised, Reply, Start, serve
+from executor.packs import PackMessage, PackServices
+from executor.process_child import Call, Close, Emitted, Loaded, LoadFailed, Raised, Reply, Said, Start, serve
 from executor.process_link import Lost, ProcessLink
 from executor.schema import NodeDefinition
 from executor.worker import Job, Validation, Worker, WorkerLost, WorkerReport
@@ -46,7 +47,9 @@ class _Running:
 class _Child:
     """One life of the worker process: its link, and the answers that are owed to us."""
 
-    def __init__(self, factory: bytes) -> None:
+    def __init__(self, factory: bytes, hear: Callable[[PackMessage], None]) -> None:
+        """`hear` gets the messages of packs."""
+        self._hear_pack = hear
         loop = asyncio.get_running_loop()
         self.loaded: asyncio.Future[None] = loop.create_future()
         self.events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
@@ -81,6 +84,8 @@ class _Child:
         match message:
             case Emitted(event):
                 self.events.put_nowait(event)
+            case Said(said):
+                self._hear_pack(said)
             case Reply(number, value):
                 if (answer := self._pending.get(number)) is not None and not answer.done():
                     answer.set_result(value)
@@ -121,6 +126,7 @@ class ProcessWorker:
         self._grace = grace
         self._child: _Child | None = None
         self._starting = asyncio.Lock()
+        self._messages: asyncio.Queue[PackMessage | None] = asyncio.Queue()
         self._running: _Running | None = None
         self._timers: set[asyncio.TimerHandle] = set()
         self._successors: set[asyncio.Task[None]] = set()
@@ -149,6 +155,21 @@ class ProcessWorker:
         """Check a prompt."""
         validation: Validation = await self._call("validate", prompt=prompt, targets=targets)
         return validation
+
+    async def packs(self) -> PackServices:
+        """The packs of the process; asked anew after a loss, since the successor answers elsewhere."""
+        services: PackServices = await self._call("packs")
+        return services
+
+    async def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request as the packs' handlers want it."""
+        rewritten: Mapping[str, Any] = await self._call("rewrite_prompt", request=request)
+        return rewritten
+
+    async def messages(self) -> AsyncGenerator[PackMessage, None]:
+        """What packs send to clients, of whatever process lives; ends when the worker is closed."""
+        while (message := await self._messages.get()) is not None:
+            yield message
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Run a job. Raises WorkerLost if the process dies by itself, RuntimeError while another job runs.
@@ -208,6 +229,7 @@ class ProcessWorker:
     async def close(self) -> None:
         """End the process; whatever runs is interrupted, by force after a few seconds."""
         self._closed = True
+        self._messages.put_nowait(None)
         for timer in self._timers:
             timer.cancel()
         child = self._child
@@ -229,7 +251,7 @@ class ProcessWorker:
             if self._closed:
                 raise WorkerLost("The worker is closed.")
             if self._child is None or self._child.lost is not None:
-                child = _Child(self._factory)
+                child = _Child(self._factory, self._messages.put_nowait)
                 await child.link.start()
                 self._child = child
             return self._child

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from executor.events import Event
+from executor.packs import PackMessage
 from executor.worker import Job, Worker
 
 
@@ -75,6 +76,13 @@ class Emitted:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """To the parent: a message of a pack to clients."""
+
+    message: PackMessage
+
+
 def serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
     """The life of a worker process. `factory` is a pickled (callable, arguments) that makes the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what it means
@@ -96,7 +104,7 @@ async def _serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
         _send(connection, LoadFailed(f"{type(error).__name__}: {error}"))
         return
     _send(connection, Loaded())
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = {asyncio.create_task(_relay(connection, worker))}
     while not isinstance(message := await inbox.get(), Close):
         if isinstance(message, Start):
             task = asyncio.create_task(_run(connection, worker, message.job))
@@ -115,6 +123,11 @@ async def _answer(connection: "Connection[Any, Any]", worker: Worker, call: Call
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for an answer
         reply = Raised(call.number, f"{type(error).__name__}: {error}")
     _send(connection, reply)
+
+
+async def _relay(connection: "Connection[Any, Any]", worker: Worker) -> None:
+    async for message in worker.messages():
+        _send(connection, Said(message))
 
 
 async def _run(connection: "Connection[Any, Any]", worker: Worker, job: Job) -> None:

@@ -24,6 +24,10 @@ class Progress(Protocol):
         """Report `value` of `total` steps done. Calls `preview` only if someone will look. Raises Interrupted."""
         ...
 
+    def text(self, text: str) -> None:
+        """Show a line of text on the node while it works."""
+        ...
+
     def check(self) -> None:
         """Raise Interrupted if the run was asked to stop."""
         ...

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from executor.events import Event, NodePreview, NodeProgress
+from executor.events import Event, NodePreview, NodeProgress, NodeText
 from executor.graph import NodeId
 from executor.progress import Interrupted, Preview
 
@@ -61,6 +61,12 @@ class Reporter:
             picture = preview()  # outside the lock: decoding takes a while
             self._preview_due = time.monotonic() + PREVIEW_INTERVAL
             self._emit(NodePreview(self._node_id, picture))
+
+    def text(self, text: str) -> None:
+        """Show a line of text on the node."""
+        with self._lock:
+            if not self._closed:
+                self._emit(NodeText(self._node_id, text))
 
     def close(self) -> None:
         """The node is done: say what was held back, and nothing more from now on."""

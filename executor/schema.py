@@ -3,7 +3,7 @@
 A `NodeDefinition` is plain data and crosses process boundaries; `NodeType` pairs it with the code, which does not.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -64,6 +64,9 @@ class InputSocket:
     required: bool = True
     """False: the node runs without it. A required input with a default may still be left out by a caller."""
     lazy: bool = False
+    """What feeds it runs only if the node's `needs` asks for it."""
+    raw_link: bool = False
+    """A link is handed over as `[node id, output]` instead of the value."""
     tooltip: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Further wire options, passed through to clients unread."""
@@ -76,7 +79,14 @@ class OutputSocket:
     name: str
     type: str
     is_list: bool = False
+    tooltip: str | None = None
+    matches: str | None = None
+    """The template_id of the COMFY_MATCHTYPE_V3 inputs whose type this output has."""
 
+
+HIDDEN: Final = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
+"""Resources that every node may ask for by these names, as ComfyUI's hidden inputs: the wire prompt (a dict),
+`DynamicPrompt`, the text chunks for saved pictures, the node's id, and two credentials (None where there are none)."""
 
 Lane = Literal["device", "thread", "loop"]
 """Where a node body runs: one at a time on the device, on any thread, or as a coroutine on the event loop."""
@@ -96,19 +106,38 @@ class NodeDefinition:
     is_output: bool = False
     """Runs because someone wants its effect (a saved picture), not its outputs."""
     injected: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Parameter name -> name of the resource that the executor passes, for example {"progress": "Progress"}."""
-    version: int = 1
-    """Raised when the same inputs give a different result: old memos no longer match."""
+    """Parameter name -> name of the resource that the executor passes, for example {"progress": "Progress"}. The
+    hidden inputs of the wire (`HIDDEN`) are resources too: {"prompt": "PROMPT"}."""
+    version: int | str = 1
+    """Changed when the same inputs give a different result: old memos no longer match."""
     lane: Lane = "thread"
     input_is_list: bool = False
     python_module: str = "nodes"
     deprecated: bool = False
     experimental: bool = False
+    api_node: bool = False
     search_aliases: tuple[str, ...] = ()
+    accepts: Literal["declared", "links", "any"] = "declared"
+    """What beside the declared inputs it takes: nothing, links under any name, or literals under any name too."""
+    per_id: bool = False
+    """Its id is part of its signature: it asked for its id, or does not give the same result twice (NOT_IDEMPOTENT)."""
+    checks: frozenset[str] | Literal["all"] = frozenset()
+    """Inputs that its own `validate` looks at: their bounds and choices are not enforced by anyone else."""
+    checks_types: bool = False
+    """Its `validate` also judges what types are linked to it, so that nobody else does."""
 
     def input(self, name: str) -> InputSocket | None:
         """The input socket called `name`, or None."""
         return next((socket for socket in self.inputs if socket.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionBlocker:
+    """Stands in an output for a value that there will not be: nodes that would read it are not called, and block their
+    own outputs."""
+
+    message: str | None = None
+    """Told to the user at the first node that it stops; None stops silently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +147,10 @@ class Result:
     outputs: tuple[Any, ...] = ()
     ui: Mapping[str, Any] | None = None
     """JSON-ready, for example {"images": [{"filename": ..., "subfolder": ..., "type": "output"}]}."""
+    expand: Mapping[str, Any] | None = None
+    """Nodes to run in this one's place, as a wire prompt; the ids must be new to the run, and an entry may also have
+    `override_display_id`. Literals may be any Python value. With it, an output that looks like a link (`[id, slot]`)
+    into these nodes is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +160,17 @@ class NodeType:
     definition: NodeDefinition
     call: Callable[..., Result | Awaitable[Result]]
     """Takes input and injected names as keywords. An input that was not given is left out."""
-    fingerprint: Callable[..., str] | None = None
+    fingerprint: Callable[..., str | Awaitable[str]] | None = None
     """Digest of outside state (a file's content) that the literal inputs name; takes those inputs and the injected
     `Folders` it asks for, as keywords. Part of the signature. Raises ValueError with a sentence for the user."""
+    validate: Callable[..., Sequence[str] | Awaitable[Sequence[str]]] | None = None
+    """Takes the literal inputs as keywords, and `input_types`: {input name: type of the linked output}. Returns what is
+    wrong: "name" or "name - reason" for each bad input; nothing if all is well. An exception counts as one."""
+    needs: Callable[..., Sequence[str] | Awaitable[Sequence[str]]] | None = None
+    """check_lazy_status: takes the inputs and injected resources as `call` does, lazy ones that are not known yet as
+    None (a list of one None with `input_is_list`), and returns the names of those it needs."""
+    refresh: Callable[[], NodeDefinition] | None = None
+    """The definition anew, for types whose choices depend on the outside in a way that no `FolderChoices` says."""
 
 
 class InputError(ValueError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from executor.events import Event
+from executor.packs import PackMessage, PackServices
 from executor.schema import NodeDefinition
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
@@ -24,6 +25,10 @@ class Job:
     """Output nodes to run; None means all of them."""
     extra_pnginfo: Mapping[str, Any] = field(default_factory=dict[str, Any])
     preview_method: PreviewMethod = "auto"
+    client_id: str | None = None
+    """Whom the job's messages go to; packs ask for it."""
+    credentials: Mapping[str, str] = field(default_factory=dict[str, str])
+    """AUTH_TOKEN_COMFY_ORG and API_KEY_COMFY_ORG, for nodes that ask; kept nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,25 @@ class Worker(Protocol):
         """Check parsed JSON as a wire prompt; collects every error and raises none."""
         ...
 
+    async def packs(self) -> PackServices:
+        """The node packs that were loaded or failed to, and where they answer."""
+        ...
+
+    async def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of a request to `/prompt` as the packs' handlers want it; see `PackServices.rewrites_prompts`."""
+        ...
+
+    def messages(self) -> AsyncIterator[PackMessage]:
+        """What packs send to clients, for one listener; ends when the worker is closed."""
+        ...
+
     def run(self, job: Job) -> AsyncIterator[Event]:
-        """Run a job; the last event is RunFinished or RunInterrupted. One job at a time."""
+        """Run a job; the last event is RunFinished or RunInterrupted. Several jobs may run at once; what they have in
+        common is executed once."""
         ...
 
     async def interrupt(self, job_id: str | None = None) -> bool:
-        """Ask the running job (if it is `job_id`, or any for None) to stop. True if there was one."""
+        """Ask the running job `job_id`, or (None) all that run, to stop. True if there was one."""
         ...
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:

@@ -55,6 +55,9 @@ class _Silent:
     def step(self, value: int, total: int, preview: object = None) -> None:
         """Tell nobody."""
 
+    def text(self, text: str) -> None:
+        """Tell nobody."""
+
     def check(self) -> None:
         """Go on."""
 

@@ -109,6 +109,8 @@ class Narrator:
                 return self._run_finished(event)
             case RunInterrupted():
                 return [self._interrupted(event.node_id)]
+            case _:
+                return []
 
     def cancelled(self) -> list[Frame]:
         """The run was stopped without the worker's own word."""

@@ -29,6 +29,9 @@ class Watcher:
     steps: list[tuple[int, int]] = field(default_factory=list)
     previews: list[Preview] = field(default_factory=list)
 
+    def text(self, text: str) -> None:
+        """Nobody reads it."""
+
     def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
         self.steps.append((value, total))
         if self.looks and preview:

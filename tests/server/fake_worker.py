@@ -22,6 +22,7 @@ from executor.events import (
     RunStarted,
 )
 from executor.progress import Preview
+from executor.packs import PackMessage, PackServices
 from executor.schema import FolderChoices, InputSocket, NodeDefinition, OutputSocket, Widget
 from executor.worker import Device, Job, PromptError, Validation, WorkerLost, WorkerReport
 
@@ -159,6 +160,16 @@ class FakeWorker:
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         self.calls.append(("free", (unload_models, free_memory)))
+
+    async def packs(self) -> PackServices:
+        return PackServices()
+
+    async def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return request
+
+    async def messages(self) -> AsyncIterator[PackMessage]:
+        return
+        yield
 
     async def close(self) -> None:
         self.closed = True
