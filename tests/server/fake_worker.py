@@ -21,8 +21,8 @@ from executor.events import (
     RunInterrupted,
     RunStarted,
 )
-from executor.progress import Preview
 from executor.packs import PackMessage, PackServices
+from executor.progress import Preview
 from executor.schema import FolderChoices, InputSocket, NodeDefinition, OutputSocket, Widget
 from executor.worker import Device, Job, PromptError, Validation, WorkerLost, WorkerReport
 
