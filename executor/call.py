@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from executor.context import ExecutingContext, executing
+from executor.dynamic import nest
 from executor.progress import Progress
 from executor.schema import ExecutionBlocker, InputError, NodeDefinition, Result
 
@@ -69,23 +70,25 @@ async def call_each(
     return answers
 
 
-def calls(definition: NodeDefinition, inputs: Values) -> list[dict[str, Any] | ExecutionBlocker]:
-    """The keyword arguments of each call. Shorter lists repeat their last element; without inputs there is one call.
+def calls(definition: NodeDefinition, inputs: Values) -> list[Mapping[str, Any] | ExecutionBlocker]:
+    """The keyword arguments of each call, with dynamic inputs nested. Shorter lists repeat their last element; without
+    inputs there is one call.
 
-    A call that would get a blocker is that blocker; with whole lists, one anywhere blocks the one call. Raises InputError
-    for an empty list, unless the node takes whole lists.
+    A call that would get a blocker is that blocker; with whole lists, one anywhere blocks the one call. Raises
+    InputError for an empty list, unless the node takes whole lists.
     """
     if definition.input_is_list:
         blocker = next((one for values in inputs.values() for one in values if type(one) is ExecutionBlocker), None)
-        return [blocker or {name: list(values) for name, values in inputs.items()}]
+        return [blocker or nest(definition, {name: list(values) for name, values in inputs.items()})]
     for name, values in inputs.items():
         if not values:
             raise InputError(name, f"The list at input '{name}' is empty, so there is nothing to run the node on.")
     count = max((len(values) for values in inputs.values()), default=1)
-    every: list[dict[str, Any] | ExecutionBlocker] = []
+    every: list[Mapping[str, Any] | ExecutionBlocker] = []
     for i in range(count):
         given = {name: values[min(i, len(values) - 1)] for name, values in inputs.items()}
-        every.append(next((one for one in given.values() if type(one) is ExecutionBlocker), None) or given)
+        blocker = next((one for one in given.values() if type(one) is ExecutionBlocker), None)
+        every.append(blocker or nest(definition, given))
     return every
 
 
@@ -98,9 +101,8 @@ async def ask_needs(
 ) -> set[str]:
     """The names of the lazy inputs that the node needs, of all its calls; a blocked call needs none."""
     answers = await call_each(needs, calls(definition, inputs), injected, place)
-    return {
-        str(name) for answer in answers if answer is not None and type(answer) is not ExecutionBlocker for name in answer
-    }
+    asked = [answer for answer in answers if answer is not None and type(answer) is not ExecutionBlocker]
+    return {str(name) for answer in asked for name in answer}
 
 
 def as_results(definition: NodeDefinition, answers: Sequence[Any]) -> tuple[list[Result], str | None]:

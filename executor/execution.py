@@ -5,7 +5,7 @@ Changes nothing of the run around it, which takes the outcome in.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, MutableSet, Sequence
+from collections.abc import Callable, Mapping, MutableSet
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +21,7 @@ from executor.host import Host
 from executor.progress import Interrupted
 from executor.reporter import Reporter
 from executor.results import check_results, make_memo
-from executor.schema import ExecutionBlocker, InputError, NodeDefinition, NodeType, RunInfo
-from executor.signature import Signature
+from executor.schema import ExecutionBlocker, InputError, NodeDefinition, RunInfo
 from executor.worker import Job
 
 

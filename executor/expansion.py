@@ -44,8 +44,8 @@ def expand(
     known: Mapping[NodeId, object],
     definitions: Mapping[str, NodeDefinition],
 ) -> Expansion:
-    """The expansion that the results of a node's calls describe together. `origin` is the node's own, if it is an expanded
-    one itself; `known` has the ids of the run's nodes.
+    """The expansion that the results of a node's calls describe together. `origin` is the node's own, if it is an
+    expanded one itself; `known` has the ids of the run's nodes.
 
     Raises BadExpansion, and CycleError if the new nodes depend on each other in a circle.
     """
@@ -60,7 +60,7 @@ def expand(
         raise BadExpansion(f"What it expands into cannot run: {errors[0].message}: {errors[0].details}")
     graph = Graph(nodes)
     display, real = (origin.display_id, origin.real_id) if origin else (node_id, node_id)
-    origins = {
+    origins: dict[str, Origin] = {
         node.id: Origin(node.class_type, node_id, str(raw[node.id].get("override_display_id") or display), real)
         for node in nodes
     }

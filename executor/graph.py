@@ -117,10 +117,7 @@ class Graph:
         digraph: networkx.DiGraph[NodeId] = networkx.DiGraph()
         digraph.add_nodes_from(self.nodes)
         digraph.add_edges_from(
-            (link.source, node.id)
-            for node in self.nodes.values()
-            for link in node.links()
-            if link.source in self.nodes
+            (link.source, node.id) for node in self.nodes.values() for link in node.links() if link.source in self.nodes
         )
         return [frozenset(component) for component in networkx.strongly_connected_components(digraph)]
 

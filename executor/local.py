@@ -16,6 +16,7 @@ from executor.failure import Failure
 from executor.fingerprint import fingerprints
 from executor.folders import Folders
 from executor.graph import Graph, Node, NodeId
+from executor.hints import MEMORY
 from executor.host import Host
 from executor.packs import PackHost, PackMessage, PackServices
 from executor.plan import Plan, make_plan
@@ -151,6 +152,8 @@ class InProcessWorker:
             async with aclosing(active.run.events(prepared.failures, prepared.nodes)) as events:
                 del prepared  # its memos are the run's now
                 async for event in events:
+                    if isinstance(event, NodeFailed) and event.hint == MEMORY:
+                        self._freeing.unload_models = True
                     yield event
         finally:
             del self._active[job.job_id]

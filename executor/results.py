@@ -28,8 +28,8 @@ def make_memo(
 ) -> Memo:
     """The results of all calls as one memo: for each output a list with one value a call, or all lists joined.
 
-    An output that is a `Link`, into what the node expanded into, stands for all values of that socket (`values_of`), each
-    an element of this output's list.
+    An output that is a `Link`, into what the node expanded into, stands for all values of that socket (`values_of`),
+    each an element of this output's list.
     """
     outputs: list[tuple[Any, ...]] = []
     for index, socket in enumerate(definition.outputs):

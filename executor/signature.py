@@ -29,9 +29,9 @@ def signatures(
 ) -> dict[NodeId, Signature]:
     """The signature of every node of `order` (sources first, see `Graph.order`), in that order; O(nodes + links).
 
-    `fingerprints` holds the digests of outside state, for the nodes that read any. `outside` has the signatures of nodes
-    that links lead to and that are not in `order`. `origins` tells of nodes that a run made itself how they came about:
-    their literals may be values that cannot be signed, which are known by their origin and their input's name instead.
+    `fingerprints` holds the digests of outside state, for the nodes that read any. `outside` has the signatures of
+    nodes that links lead to and that are not in `order`. `origins` tells of nodes that a run made itself how they came
+    about: their literals may be values that cannot be signed; these are known by their origin and the input's name.
     """
     made: dict[NodeId, Signature] = {}
     heads: dict[str, bytes] = {}
