@@ -15,7 +15,8 @@ from executor.worker import Job, PreviewMethod, Worker, WorkerLost
 from server.catalogue import Catalogue
 from server.clients import Clients
 from server.jobs import MAX_ATTEMPTS, JobRecord, JobStore, StoreError, now_ms
-from server.protocol.messages import Frame, Narrator, finished, status
+from server.protocol.frames import Frame, finished, status
+from server.protocol.messages import Narrator
 from server.protocol.prompts import preview_method_of
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from aiohttp import web
 from executor.worker import Device, WorkerLost, WorkerReport
 from server.errors import ApiError
 from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKER
-from server.protocol.messages import features
+from server.protocol.frames import features
 from server.settings import ServerSettings
 from server.wire import json_response, threaded
 
