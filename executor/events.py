@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from executor.dynamic_prompt import Origin as Origin
 from executor.progress import Preview
 
 
@@ -13,19 +14,6 @@ class RunStarted:
 
     run: tuple[str, ...]
     reused: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a node that a run made itself comes from."""
-
-    class_type: str
-    parent_id: str
-    """The node that expanded into it."""
-    display_id: str
-    """The node that an editor shows in its place."""
-    real_id: str
-    """The node of the prompt that it descends from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from nodes import (
     latent,
     latent_edit,
     loaders,
+    logic,
     mask,
     primitives,
     sampling,
@@ -28,6 +29,7 @@ MODULES = (
     image_edit,
     mask,
     primitives,
+    logic,
 )
 """One module for each category of the palette."""
 
