@@ -14,6 +14,7 @@ from nodes import (
     primitives,
     sampling,
     sigmas,
+    strings,
 )
 from nodes.declare import collect
 
@@ -29,6 +30,7 @@ MODULES = (
     image_edit,
     mask,
     primitives,
+    strings,
     logic,
 )
 """One module for each category of the palette."""
