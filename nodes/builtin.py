@@ -14,7 +14,7 @@ from nodes import (
     sampling,
     sigmas,
 )
-from nodes.declare import collect
+from nodes.registration import Origin, register, typed_nodes
 
 MODULES = (
     loaders,
@@ -33,5 +33,7 @@ MODULES = (
 
 
 def builtin_nodes() -> dict[str, NodeType]:
-    """Class type -> node type."""
-    return collect(*MODULES)
+    """Class type -> node type, by the way that a pack of typed functions takes."""
+    node_types: dict[str, NodeType] = {}
+    register(node_types, typed_nodes(MODULES, Origin()))
+    return node_types
