@@ -3,8 +3,8 @@
 Both the server (uploads, views, listings) and the nodes (loaders, savers) go through it. It opens no file's content.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -20,6 +20,16 @@ class PathError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """One named folder of model files."""
+
+    roots: tuple[Path, ...]
+    """The first wins where names collide."""
+    suffixes: Collection[str] = MODEL_SUFFIXES
+    """Of the files that it offers, in lower case; none at all offers every file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Folders:
     """All roots of one installation; made in `main.py`, picklable, injected into nodes as `Folders`."""
 
@@ -27,8 +37,12 @@ class Folders:
     output: Path
     temp: Path
     user: Path
-    models: Mapping[str, tuple[Path, ...]]
+    models: MutableMapping[str, tuple[Path, ...]]
     """Folder key ("checkpoints", "loras", ...) -> its roots; the first wins where names collide."""
+    suffixes: MutableMapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    """Folder key -> `ModelFolder.suffixes`, where they are not the usual ones."""
+    base: Path = Path()
+    """The folder of the installation, which packs ask for."""
 
     def place(self, place: str) -> Path:
         """The root of "input", "output" or "temp". Raises PathError for any other word."""
@@ -58,11 +72,18 @@ class Folders:
         places = ", ".join(str(root) for root in roots) or "no folder"
         raise PathError(f"'{name}' is not in {folder} ({places}).")
 
+    def adopt(self, found: Mapping[str, ModelFolder]) -> None:
+        """Know these model folders from now on, in place of those of the same keys."""
+        for key, folder in found.items():
+            self.models[key] = folder.roots
+            self.suffixes[key] = folder.suffixes
+
     def list(self, folder: str) -> list[str]:
         """Names that a combo offers: relative, with forward slashes, sorted. Pictures for "input", else model files."""
         if folder == "input":
             return sorted(_files(self.input, IMAGE_SUFFIXES, deep=False), key=str.lower)
-        found = (name for root in self.models.get(folder, ()) for name in _files(root, MODEL_SUFFIXES, deep=True))
+        suffixes = self.suffixes.get(folder, MODEL_SUFFIXES)
+        found = (name for root in self.models.get(folder, ()) for name in _files(root, suffixes, deep=True))
         return sorted(set(found), key=str.lower)
 
 
@@ -85,9 +106,9 @@ def confined(root: Path, name: str) -> Path:
     return path
 
 
-def _files(root: Path, suffixes: frozenset[str], *, deep: bool) -> Iterator[str]:
+def _files(root: Path, suffixes: Collection[str], *, deep: bool) -> Iterator[str]:
     if not root.is_dir():
         return
     for path in root.rglob("*") if deep else root.iterdir():
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
+        if (not suffixes or path.suffix.lower() in suffixes) and path.is_file() and not path.name.startswith("."):
             yield path.relative_to(root).as_posix()

@@ -60,6 +60,8 @@ def make_folders(
         temp=(temp_folder or base / "temp").absolute(),
         user=(user_folder or base / "user").absolute(),
         models=models,
+        suffixes={"configs": (".yaml",)},
+        base=base.absolute(),
     )
     for folder in (folders.input, folders.output, folders.temp, folders.user):
         try:

@@ -5,8 +5,10 @@ messages are carried by the worker's `messages`. Loads nothing itself.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from executor.folders import ModelFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class PackServices:
     """(method, path pattern of aiohttp) of every route that packs registered, for example ("GET", "/my/{name}")."""
     address: str | None = None
     """Path of the Unix socket on which the worker serves these routes over HTTP; None if there are none."""
+    model_folders: Mapping[str, ModelFolder] = field(default_factory=dict[str, ModelFolder])
+    """Every folder of model files as the packs left them, for `Folders.adopt`: some add folders, roots or suffixes."""
     rewrites_prompts: bool = False
     """Some pack wants to see every request to `/prompt` first; see `Worker.rewrite_prompt`."""
 

@@ -9,10 +9,12 @@ from nodes import (
     latent,
     latent_edit,
     loaders,
+    logic,
     mask,
     primitives,
     sampling,
     sigmas,
+    strings,
 )
 from nodes.registration import Origin, register, typed_nodes
 
@@ -28,6 +30,8 @@ MODULES = (
     image_edit,
     mask,
     primitives,
+    strings,
+    logic,
 )
 """One module for each category of the palette."""
 
