@@ -55,6 +55,26 @@ def parse_literal(socket: InputSocket, value: Any, choices: Sequence[str | int |
     return _within_bounds(socket, value)
 
 
+def converted(kind: str, value: Any) -> Any:
+    """The value as one of wire type `kind` where nothing is lost by it, else as it is."""
+    convert = _CONVERSIONS.get(kind)
+    if convert is None or not isinstance(value, str | int | float):
+        return value
+    try:
+        return convert(value)
+    except ValueError:
+        return value
+
+
+def choose(value: Any, choices: Sequence[str | int | float]) -> str | int | float | None:
+    """The choice that a literal names: the one of its type if there is one, else the one that reads the same."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return None
+    exact = (choice for choice in choices if type(choice) is type(value) and choice == value)
+    alike = (choice for choice in choices if str(choice) == str(value) or choice == value)
+    return next(exact, next(alike, None))
+
+
 def _within_bounds(socket: InputSocket, value: Any) -> Any | Refusal:
     widget = socket.widget
     if widget is None or isinstance(value, str | bool):
@@ -68,11 +88,8 @@ def _within_bounds(socket: InputSocket, value: Any) -> Any | Refusal:
 
 
 def _choose(socket: InputSocket, value: Any, choices: Sequence[str | int | float]) -> Any | Refusal:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        exact = (choice for choice in choices if type(choice) is type(value) and choice == value)
-        alike = (choice for choice in choices if str(choice) == str(value) or choice == value)
-        if (chosen := next(exact, next(alike, None))) is not None:
-            return chosen
+    if (chosen := choose(value, choices)) is not None:
+        return chosen
     shown = f"(list of length {len(choices)})" if len(choices) > SHOWN_CHOICES else f"{list(choices)}"
     return Refusal("value_not_in_list", "Value not in list", f"{socket.name}: {_short(value)} not in {shown}")
 
