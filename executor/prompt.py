@@ -149,13 +149,14 @@ def _parse_nodes(
         node_id = waiting.pop()
         node = nodes[node_id]
         inputs: Mapping[str, Any]
+        lazy: frozenset[str] = frozenset()
         if node.definition is None:
             inputs = {name: link for name, value in node.inputs.items() if (link := as_link(value)) is not None}
         else:
-            inputs, found = parser.parse(node_id, node.definition)
+            inputs, lazy, found = parser.parse(node_id, node.definition)
             errors += [replace(error, node_id=node_id, class_type=node.class_type) for error in found]
         inputs = {name: value for name, value in inputs.items() if not isinstance(value, Link) or value.source in nodes}
-        parsed[node_id] = Node(node_id, node.class_type, inputs)
+        parsed[node_id] = Node(node_id, node.class_type, inputs, lazy)
         for link in parsed[node_id].links():
             if link.source not in seen:
                 seen.add(link.source)
@@ -173,7 +174,9 @@ def _with_raw_links(graph: Graph, raw_links: Mapping[NodeId, Sequence[str]]) -> 
 def _with_literals(node: Node, names: Sequence[str]) -> Node:
     links = {name: node.inputs[name] for name in names}
     literals = {name: [link.source, link.output] for name, link in links.items()}
-    return replace(node, inputs={**node.inputs, **literals}) if literals else node
+    if not literals:
+        return node
+    return replace(node, inputs={**node.inputs, **literals}, lazy=node.lazy.difference(literals))
 
 
 def _trace(

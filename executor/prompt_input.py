@@ -39,14 +39,18 @@ class InputParser:
         self._unfolded: dict[NodeId, Unfolded] = {}
         self._types = LinkTypes(nodes, self._sockets_of)
 
-    def parse(self, node_id: NodeId, definition: NodeDefinition) -> tuple[dict[str, Any], list[PromptError]]:
-        """The node's inputs in the order of its sockets (a bad literal left out), and all that is wrong with them.
+    def parse(
+        self, node_id: NodeId, definition: NodeDefinition
+    ) -> tuple[dict[str, Any], frozenset[str], list[PromptError]]:
+        """The node's inputs in the order of its sockets (a bad literal left out), the names of those that are lazy
+        links, and all that is wrong with them.
 
         Literals on names that no socket has are dropped, unless the node accepts any: saved prompts carry the values of
         buttons and the like.
         """
         raw = self._nodes[node_id].inputs
         inputs: dict[str, Any] = {}
+        lazy: list[str] = []
         errors: list[PromptError] = []
         unfolded = self._unfold(node_id, definition)
         sockets = definition.inputs if unfolded is None else unfolded.sockets
@@ -66,6 +70,8 @@ class InputParser:
                 continue
             if isinstance(value, list):
                 outcome = self._link(node_id, definition, socket, value)
+                if socket.lazy:
+                    lazy.append(name)
             else:
                 outcome = self._literal(definition, socket, unwrap(value), unfolded)
             if isinstance(outcome, PromptError):
@@ -76,7 +82,7 @@ class InputParser:
             inputs[name] = outcome
         if taken < len(raw):
             self._undeclared(definition, raw, unfolded, inputs, errors)
-        return inputs, errors
+        return inputs, frozenset(lazy), errors
 
     def type_of(self, link: Link) -> str:
         """The type that an output may have; the pack's own object where the pack made one. A union is `A,B`."""

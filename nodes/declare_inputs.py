@@ -51,7 +51,6 @@ class Wire:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     receive: Receive | None = None
     """Wire value -> what the function gets, if they differ."""
-    grows: bool = False
     matches: str | None = None
 
 
@@ -159,7 +158,7 @@ def _growing(autogrow: Autogrow, hint: Any) -> Wire:
         template |= {"prefix": autogrow.prefix, "min": autogrow.min, "max": autogrow.max}
     receive = element.wire.receive
     each = None if receive is None else lambda given: {name: receive(value) for name, value in given.items()}
-    return Wire("COMFY_AUTOGROW_V3", options={"template": template}, receive=each, grows=True)
+    return Wire("COMFY_AUTOGROW_V3", options={"template": template}, receive=each)
 
 
 def _dynamic_combo(name: str, members: tuple[Any, ...]) -> Wire:
@@ -182,8 +181,8 @@ def _dynamic_combo(name: str, members: tuple[Any, ...]) -> Wire:
 
 
 def received(inputs: Mapping[str, Input], given: Mapping[str, Any], without: set[str] | None = None) -> dict[str, Any]:
-    """Values from the wire as the function was promised them; sockets that grow are an empty mapping by default."""
-    values: dict[str, Any] = {name: {} for name, one in inputs.items() if one.wire.grows and one.socket.required}
+    """Values from the wire, nested as the executor nests them, as the function was promised them."""
+    values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in (without or ()):
             receive = inputs[name].wire.receive if name in inputs else None

@@ -53,7 +53,6 @@ def test_sockets_that_grow_are_those_of_comfyui_and_arrive_as_a_mapping() -> Non
     check_wire(batch_images, "BatchImagesNode")
     call = declared(batch_images).call
     assert call(images={"image0": 1, "image1": 2}) == Result(([("image0", 1), ("image1", 2)],))
-    assert call() == Result(([],)), "nothing is connected"
 
 
 @dataclass(frozen=True)
