@@ -1,6 +1,6 @@
 """Blockers: what they stop, what they leave alone, and who hears of it."""
 
-# ruff: noqa: ARG001, ARG005 - bodies take what their sockets say
+
 
 import pytest
 
