@@ -1,7 +1,5 @@
 """Blockers: what they stop, what they leave alone, and who hears of it."""
 
-
-
 import pytest
 
 from executor.cache import MemoryCache, NoCache
