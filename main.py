@@ -134,7 +134,7 @@ async def _serve(options: argparse.Namespace) -> int:
             webbrowser.open(line.split()[-1].rstrip(","))
 
     worker = ProcessWorker(make_worker, replace(worker_options, warm=True))
-    await serve(make_app(worker, worker_options.folders, settings), settings, announce)
+    await serve(make_app([worker], worker_options.folders, settings), settings, announce)
     return 0
 
 
