@@ -24,9 +24,9 @@ class VideoFromComponents(VideoInput):
     def save_to(
         self,
         path: str,
-        format: VideoContainer = VideoContainer.AUTO,  # noqa: ARG002 - it is the interface's
-        codec: VideoCodec = VideoCodec.AUTO,  # noqa: ARG002
-        metadata: dict[str, Any] | None = None,  # noqa: ARG002
+        format: VideoContainer = VideoContainer.AUTO,
+        codec: VideoCodec = VideoCodec.AUTO,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         """Raises VideoUnavailable."""
         raise VideoUnavailable(

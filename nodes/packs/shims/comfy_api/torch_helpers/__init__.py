@@ -9,7 +9,7 @@ class CompileUnavailable(RuntimeError):
     """Models of Heddle cannot be compiled."""
 
 
-def set_torch_compile_wrapper(model: Any, backend: str, **_: Any) -> None:  # noqa: ARG001 - the interface's
+def set_torch_compile_wrapper(model: Any, backend: str, **_: Any) -> None:
     """Raises CompileUnavailable."""
     raise CompileUnavailable("Heddle does not compile models with torch.compile; run the workflow without this node.")
 

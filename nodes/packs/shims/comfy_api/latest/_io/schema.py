@@ -33,7 +33,7 @@ class NodeInfoV1:
     output_tooltips: list[str | None]
     output_matchtypes: list[str | None] | None
     name: str
-    display_name: str
+    display_name: str | None
     description: str
     python_module: Any
     category: str
@@ -116,7 +116,7 @@ class Schema:
             output_tooltips=[output.tooltip for output in self.outputs],
             output_matchtypes=templates if any(templates) else None,
             name=self.node_id,
-            display_name=self.display_name or self.node_id,
+            display_name=self.display_name,
             description=self.description,
             python_module=getattr(cls, "RELATIVE_PYTHON_MODULE", "nodes"),
             category=self.category,

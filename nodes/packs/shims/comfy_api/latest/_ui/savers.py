@@ -98,9 +98,9 @@ class AudioSaveHelper:
         audio: Mapping[str, Any],
         filename_prefix: str,
         folder_type: FolderType,
-        cls: Any,  # noqa: ARG004 - packs pass it
+        cls: Any,
         format: str = "flac",
-        quality: str = "128k",  # noqa: ARG004 - packs pass it
+        quality: str = "128k",
     ) -> list[SavedResult]:
         """Save each of a batch. Raises AudioUnavailable for any format but `wav`."""
         return save_sound(audio, filename_prefix, folder_type, format)
