@@ -2,7 +2,7 @@
 
 The option chosen in a DynamicCombo, the number of inputs given to an Autogrow, and the link at a DynamicSlot decide
 which further inputs a node has; on the wire these have dotted names (`mode.width`, `images.image0`), and they nest.
-Knows neither links nor errors of the protocol, and checks no value: `prompt_input` and `workflow` do that with the
+Knows no errors of the protocol, and checks no value: `prompt_input` and `workflow` do that with the
 plain sockets that come out of here.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from executor.graph import Link
 from executor.literal import choose, unwrap
 from executor.object_info import input_from_info
 from executor.schema import MISSING, InputSocket, NodeDefinition, Widget
@@ -75,6 +76,12 @@ def unfold(inputs: Sequence[InputSocket], given: Mapping[str, Any]) -> Unfolded:
         start = len(socket.name) + 1
         waiting += [(child, below.get(child.name[start:], [])) for child in reversed(brought)]
     return unfolded
+
+
+def lazy_links(definition: NodeDefinition, inputs: Mapping[str, Any]) -> frozenset[str]:
+    """The linked inputs, dynamic ones included, whose sources run only if the node asks for them."""
+    sockets = unfold(definition.inputs, inputs).sockets if is_dynamic(definition) else definition.inputs
+    return frozenset([socket.name for socket in sockets if socket.lazy and isinstance(inputs.get(socket.name), Link)])
 
 
 def nest(definition: NodeDefinition, flat: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ or link type is enforced. Everything that is wrong is collected; none is raised.
 from collections.abc import Container, Mapping
 from typing import Any
 
-from executor.dynamic import is_dynamic, unfold
+from executor.dynamic import is_dynamic, lazy_links, unfold
 from executor.graph import Link, Node, NodeId
 from executor.literal import converted, unwrap
 from executor.schema import MISSING, InputSocket, NodeDefinition
@@ -59,7 +59,8 @@ class _Door:
             kind, message = "invalid_prompt", f"The id of the expanded node '{node_id}' ({class_type}) is taken"
             details = f"the run has a node '{node_id}' already; the node that expands must give new ids."
         else:
-            return Node(NodeId(node_id), class_type, self._inputs(node_id, definition, inputs))
+            parsed = self._inputs(node_id, definition, inputs)
+            return Node(NodeId(node_id), class_type, parsed, lazy_links(definition, parsed))
         self.errors.append(PromptError(kind, message, details, node_id=node_id, class_type=class_type))
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from executor.dynamic import lazy_links
 from executor.folders import Folders
 from executor.graph import Graph, Link, Node, NodeId
 from executor.prompt_input import InputParser, as_link
@@ -142,7 +143,8 @@ def _parse_nodes(
             inputs, found = parser.parse(node.definition, node.inputs)
             errors += [replace(error, node_id=node_id, class_type=node.class_type) for error in found]
         inputs = {name: value for name, value in inputs.items() if not isinstance(value, Link) or value.source in nodes}
-        parsed[node_id] = Node(node_id, node.class_type, inputs)
+        lazy = lazy_links(node.definition, inputs) if node.definition is not None else frozenset()
+        parsed[node_id] = Node(node_id, node.class_type, inputs, lazy)
         for link in parsed[node_id].links():
             if link.source not in seen:
                 seen.add(link.source)
