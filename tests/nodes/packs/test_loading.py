@@ -1,4 +1,4 @@
-"""Finding and importing packs: real ones in a temporary folder, good and bad side by side. None of them needs a shim."""
+"""Finding and importing packs: real ones in a temporary folder, good and bad side by side, none with a shim."""
 
 import asyncio
 import sys
