@@ -2,7 +2,7 @@
 
 The option chosen in a DynamicCombo, the number of inputs given to an Autogrow, and the link at a DynamicSlot decide
 which further inputs a node has; on the wire these have dotted names (`mode.width`, `images.image0`), and they nest.
-Knows no errors of the protocol, and checks no value: `prompt_input` and `workflow` do that with the
+Knows neither links nor errors of the protocol, and checks no value: `prompt_input` and `workflow` do that with the
 plain sockets that come out of here.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from executor.graph import Link
 from executor.literal import choose, unwrap
 from executor.object_info import input_from_info
 from executor.schema import MISSING, InputSocket, NodeDefinition, Widget
@@ -66,7 +65,7 @@ def unfold(inputs: Sequence[InputSocket], given: Mapping[str, Any]) -> Unfolded:
         if socket.type == DYNAMIC_COMBO:
             brought = _unfold_combo(unfolded, socket, given, tails)
         elif socket.type == AUTOGROW:
-            brought = _unfold_autogrow(unfolded, socket, tails)
+            brought = _unfold_autogrow(unfolded, socket, given, tails)
         elif socket.type == DYNAMIC_SLOT:
             brought = _unfold_slot(unfolded, socket, given)
         else:
@@ -76,12 +75,6 @@ def unfold(inputs: Sequence[InputSocket], given: Mapping[str, Any]) -> Unfolded:
         start = len(socket.name) + 1
         waiting += [(child, below.get(child.name[start:], [])) for child in reversed(brought)]
     return unfolded
-
-
-def lazy_links(definition: NodeDefinition, inputs: Mapping[str, Any]) -> frozenset[str]:
-    """The linked inputs, dynamic ones included, whose sources run only if the node asks for them."""
-    sockets = unfold(definition.inputs, inputs).sockets if is_dynamic(definition) else definition.inputs
-    return frozenset([socket.name for socket in sockets if socket.lazy and isinstance(inputs.get(socket.name), Link)])
 
 
 def nest(definition: NodeDefinition, flat: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,6 +117,13 @@ def option_sockets(socket: InputSocket, key: Any) -> list[InputSocket] | None:
     return None if chosen is None else _children(socket.name, options[str(chosen)])
 
 
+def grown_sockets(socket: InputSocket, names: Iterable[str]) -> list[InputSocket]:
+    """The inputs of an Autogrow that are among the dotted `names` of a node's inputs, by their numbers."""
+    prefix = f"{socket.name}."
+    heads = dict.fromkeys(name[len(prefix) :].partition(".")[0] for name in names if name.startswith(prefix))
+    return [child for _, child in _grown(socket.name, _mapping(socket.options.get("template")), heads)]
+
+
 def _unfold_combo(
     unfolded: Unfolded, socket: InputSocket, given: Mapping[str, Any], tails: Sequence[str]
 ) -> list[InputSocket]:
@@ -158,15 +158,21 @@ def _unfold_slot(unfolded: Unfolded, socket: InputSocket, given: Mapping[str, An
     return _children(socket.name, socket.options.get("inputs"))
 
 
-def _unfold_autogrow(unfolded: Unfolded, socket: InputSocket, tails: Sequence[str]) -> list[InputSocket]:
+def _unfold_autogrow(
+    unfolded: Unfolded, socket: InputSocket, given: Mapping[str, Any], tails: Sequence[str]
+) -> list[InputSocket]:
     template = _mapping(socket.options.get("template"))
     grown = _grown(socket.name, template, dict.fromkeys(tail.partition(".")[0] for tail in tails))
     rows = {row for row, _ in grown}
     most, least = template.get("max"), template.get("min")
-    if isinstance(most, int) and len(rows) > most:
+    if isinstance(given.get(socket.name), list):
+        reason = f"it takes no link itself; connect to the inputs that it grows ('{socket.name}.', then a name)."
+        unfolded.faults.append(Fault("invalid", socket.name, reason))
+        unfolded.unsettled.append(socket.name)
+    elif isinstance(most, int) and len(rows) > most:
         reason = f"it takes at most {most} inputs but {len(rows)} are given; remove {len(rows) - most} of them."
         unfolded.faults.append(Fault("invalid", socket.name, reason))
-    if socket.required and not grown and isinstance(least, int) and least >= 1:
+    elif socket.required and not grown and isinstance(least, int) and least >= 1:
         unfolded.faults.append(Fault("missing", socket.name, "connect at least one input."))
     if socket.required or grown:
         unfolded.groups.append(socket.name)

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from executor.dynamic_prompt import Origin
-from executor.expansion_prompt import expanded_nodes
+from executor.expansion_prompt import expanded_nodes, expansion_link
 from executor.graph import Graph, Link, NodeId
-from executor.prompt_input import as_link
 from executor.schema import NodeDefinition, Result
 
 
@@ -76,5 +75,5 @@ def _with_links(result: Result, graph: Graph, known: Mapping[NodeId, object]) ->
 
 
 def _link(value: Any, graph: Graph, known: Mapping[NodeId, object]) -> Link | None:
-    link = as_link(value) if isinstance(value, list) else None
+    link = expansion_link(value)
     return link if link is not None and (link.source in graph.nodes or link.source in known) else None

@@ -7,7 +7,7 @@ or link type is enforced. Everything that is wrong is collected; none is raised.
 from collections.abc import Container, Mapping
 from typing import Any
 
-from executor.dynamic import is_dynamic, lazy_links, unfold
+from executor.dynamic import is_dynamic, unfold
 from executor.graph import Link, Node, NodeId
 from executor.literal import converted, unwrap
 from executor.schema import MISSING, InputSocket, NodeDefinition
@@ -59,12 +59,11 @@ class _Door:
             kind, message = "invalid_prompt", f"The id of the expanded node '{node_id}' ({class_type}) is taken"
             details = f"the run has a node '{node_id}' already; the node that expands must give new ids."
         else:
-            parsed = self._inputs(node_id, definition, inputs)
-            return Node(NodeId(node_id), class_type, parsed, lazy_links(definition, parsed))
+            return self._node(NodeId(node_id), definition, inputs)
         self.errors.append(PromptError(kind, message, details, node_id=node_id, class_type=class_type))
         return None
 
-    def _inputs(self, node_id: str, definition: NodeDefinition, raw: Mapping[Any, Any]) -> dict[str, Any]:
+    def _node(self, node_id: NodeId, definition: NodeDefinition, raw: Mapping[Any, Any]) -> Node:
         sockets: tuple[InputSocket, ...] | list[InputSocket] = definition.inputs
         loose: tuple[str, ...] = ()
         if is_dynamic(definition):
@@ -91,7 +90,8 @@ class _Door:
                 inputs[name] = unwrap(value)
             elif link is not None and (definition.accepts != "declared" or name.startswith(loose)):
                 inputs[name] = self._checked(node_id, definition.class_type, name, link)
-        return inputs
+        lazy = [name for name, socket in declared.items() if socket.lazy and isinstance(inputs.get(name), Link)]
+        return Node(node_id, definition.class_type, inputs, frozenset(lazy))
 
     def _checked(self, node_id: str, class_type: str, name: str, link: Link) -> Link:
         details = None

@@ -31,8 +31,11 @@ def unwrap(raw: Any) -> Any:
     return raw["__value__"] if isinstance(raw, dict) and "__value__" in raw else raw
 
 
-def parse_literal(socket: InputSocket, value: Any, choices: Sequence[str | int | float] | None) -> Any | Refusal:
-    """The value of `socket` that `value` stands for, within the bounds and choices of its widget, or a Refusal.
+def parse_literal(
+    socket: InputSocket, value: Any, choices: Sequence[str | int | float] | None, *, bounded: bool = True
+) -> Any | Refusal:
+    """The value of `socket` that `value` stands for, within the bounds (if `bounded`) and choices of its widget, or a
+    Refusal.
 
     `choices` are those at hand now; None means that any value will do.
     """
@@ -52,7 +55,7 @@ def parse_literal(socket: InputSocket, value: Any, choices: Sequence[str | int |
             f"{socket.name}, {_short(value)}, {error}",
             reason=str(error),
         )
-    return _within_bounds(socket, value)
+    return _within_bounds(socket, value) if bounded else value
 
 
 def converted(kind: str, value: Any) -> Any:

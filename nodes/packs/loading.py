@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from executor.packs import PackReport
 from executor.schema import NodeType
-from nodes.packs.discovery import PackSource, import_file, run_script, source_digest
+from nodes.packs.discovery import NoPack, PackSource, import_file, run_script, source_digest
 from nodes.packs.instances import Instances
 from nodes.packs.reporting import frames, said, why
 
@@ -82,7 +82,7 @@ class PackLoader:
                 except KeyboardInterrupt:
                     raise
                 except BaseException as error:  # noqa: BLE001 - a pack's code; it must not cost the others
-                    pack.blame(why(error, pack.source), error)
+                    pack.blame(why(error, pack.source), None if isinstance(error, NoPack) else error)
             for other in self._packs:
                 if other is not pack:
                     other.node_types = [name for name in other.node_types if name not in pack.node_types]
