@@ -143,7 +143,7 @@ def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: Wor
     from nodes.packs.shim_finder import install
 
     install(surroundings)
-    reports = loader.load(surroundings.node_types)
+    reports = loader.load(surroundings.node_types, lambda *_: None)
     surroundings.host.reports += reports
     if options.serving:
         log_failures(reports)

@@ -67,12 +67,16 @@ def pack(root: Path, name: str, text: str) -> None:
     (root / name / "__init__.py").write_text(textwrap.dedent(text))
 
 
+def not_told(name, node_type, cls):
+    """For tests that look at the outcome only."""
+
+
 def load(*roots: Path, known=None, **options):
     """The node types that are known afterwards, and the reports by name."""
     node_types = dict(known or {})
     loader = PackLoader(find_packs(roots, **options))
     loader.run_scripts()
-    return node_types, {report.name: report for report in loader.load(node_types)}
+    return node_types, {report.name: report for report in loader.load(node_types, not_told)}
 
 
 def run(node_type, **inputs):
@@ -106,7 +110,7 @@ def test_a_pack_in_two_roots_is_two_modules(root, tmp_path):
     pack(tmp_path / "more", "toys.one", V1 + "NUMBER = 2\nNODE_CLASS_MAPPINGS = {'B': Node}")
     loader = PackLoader(find_packs([root, tmp_path / "more"]))
     node_types = {}
-    reports = loader.load(node_types)
+    reports = loader.load(node_types, not_told)
     assert [(one.name, one.module, one.node_types) for one in reports] == [
         ("toys.one", "custom_nodes.toys.one", ("A",)),
         ("toys.one", "custom_nodes.toys.one", ("B",)),
@@ -315,6 +319,22 @@ def test_scripts_run_before_any_pack_and_a_failing_one_costs_nothing(root):
     assert set(node_types) == {"Add", "B"}
     assert reports["a"].error is None
     assert "prestartup_script.py raised ZeroDivisionError" in reports["b"].error
+
+
+def test_each_node_is_told_with_its_class_before_the_next_pack_is_imported(root):
+    pack(root, "a", MAPPED + TYPED)
+    pack(root, "b", "import sys\nassert sys.told_toys == ['Add', 'Double']\nNODE_CLASS_MAPPINGS = {}")
+    loader, told = PackLoader(find_packs([root])), {}
+    sys.told_toys = []
+
+    def tell(name, node_type, cls):
+        told[name] = (node_type, cls)
+        sys.told_toys.append(name)
+
+    node_types = {}
+    assert [report.error for report in loader.load(node_types, tell)] == [None, None]
+    assert told["Add"] == (node_types["Add"], sys.modules[PackSource(root / "a").import_name].Node)
+    assert told["Double"] == (node_types["Double"], None)
 
 
 def test_folders_with_javascript_are_named(root):
