@@ -93,7 +93,7 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
     definition = node_type.definition
     arguments = calls(definition, turn.inputs)
     if not node.lazy and all(isinstance(given, ExecutionBlocker) for given in arguments):
-        results, message = as_results(definition, arguments)
+        results, message = as_results(definition, arguments, arguments)
         return Made(make_memo(definition, results), keep=False, blocked=message)
     began = time.monotonic()
 
@@ -112,7 +112,7 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
             return Asked(turn.asked | missing)
         place = replace(place, begin=turn.reporter.check)  # it has begun
     answers = await call_each(node_type.call, arguments, injected, place)
-    results, message = as_results(definition, answers)
+    results, message = as_results(definition, arguments, answers)
     check_results(definition, results)
     seconds = time.monotonic() - began
     if any(result.expand for result in results):

@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,15 +15,6 @@ from types import ModuleType
 
 class NoPack(Exception):
     """The module is not what a pack is. The text says what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackOptions:
-    """Which packs are wanted."""
-
-    enabled: bool = True
-    exceptions: tuple[str, ...] = ()
-    """Packs that are wanted although not `enabled`, by the names of their folders or files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +44,15 @@ class PackSource:
         return self.path / "__init__.py" if self.path.is_dir() else self.path
 
 
-def find_packs(roots: Iterable[Path], options: PackOptions) -> list[PackSource]:
-    """The wanted packs of all roots, in the order of the roots and then of their names."""
+def find_packs(roots: Iterable[Path], *, enabled: bool = True, exceptions: Collection[str] = ()) -> list[PackSource]:
+    """The packs of all roots, in the order of the roots and then of their names. If they are not `enabled`, only
+    those whose names are among the `exceptions`."""
     found: dict[Path, PackSource] = {}
     for root in roots:
         paths = sorted(root.iterdir(), key=lambda path: path.name) if root.is_dir() else []
         for path in paths:
             source = PackSource(path.absolute())
-            if _is_pack(path) and (options.enabled or source.name in options.exceptions):
+            if _is_pack(path) and (enabled or source.name in exceptions):
                 found.setdefault(path.resolve(), source)
     return list(found.values())
 

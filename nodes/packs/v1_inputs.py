@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, Final, Literal
 
 from executor.object_info import input_from_info
-from executor.schema import HIDDEN, MISSING, InputSocket
+from executor.schema import HIDDEN, MISSING, InputSocket, PackType
 
 SECTIONS: Final = ("required", "optional")
 _PYTHON_TYPES: Mapping[object, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
@@ -48,7 +48,7 @@ def type_name(kind: Any) -> str:
     if isinstance(kind, Enum):
         kind = kind.value
     if isinstance(kind, str):
-        return str.__str__(kind)
+        return PackType(kind) if type(kind).__ne__ is not str.__ne__ else str.__str__(kind)
     if isinstance(kind, type):
         return _PYTHON_TYPES.get(kind, kind.__name__)
     return "COMBO" if isinstance(kind, Iterable) else str(kind)
@@ -101,7 +101,7 @@ def _socket(name: str, entry: Any, *, required: bool) -> InputSocket:
         options["default"] = default
     tooltip = options.pop("tooltip", None)
     socket = input_from_info(name, [choices, options], required=required)
-    return replace(socket, tooltip=None if tooltip is None else str(tooltip), raw_link=bool(options.get("rawLink")))
+    return replace(socket, type=wire_type, tooltip=None if tooltip is None else str(tooltip))
 
 
 def _default(wire_type: str, value: Any) -> Any:

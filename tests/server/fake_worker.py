@@ -8,7 +8,7 @@ Every node of a prompt is one of these classes; a run plays them in the prompt's
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from executor.events import (
@@ -58,6 +58,11 @@ class FakeWorker:
         self.jobs: list[Job] = []
         self.calls: list[tuple[str, Any]] = []
         self.scripts: dict[str, list[Event]] = {}
+        self.services = PackServices()
+        self.said: asyncio.Queue[PackMessage] = asyncio.Queue()
+        self.rewrite: Callable[[Mapping[str, Any]], Awaitable[Any]] | None = None
+        self.known = dict(DEFINITIONS)
+        self.asked_definitions = 0
         self.released = asyncio.Event()
         self.closed = False
         self._loading = loading
@@ -72,7 +77,8 @@ class FakeWorker:
             raise WorkerLost(self._broken)
         if self._loading is not None:
             await self._loading.wait()
-        return DEFINITIONS
+        self.asked_definitions += 1
+        return dict(self.known)
 
     async def report(self) -> WorkerReport:
         return WorkerReport((Device("cpu", "cpu", None, 1000, 400),), {"torch": "2.13.0+cpu"})
@@ -168,14 +174,14 @@ class FakeWorker:
         self.calls.append(("free", (unload_models, free_memory)))
 
     async def packs(self) -> PackServices:
-        return PackServices()
+        return self.services
 
     async def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return request
+        return await self.rewrite(request) if self.rewrite is not None else request
 
     async def messages(self) -> AsyncIterator[PackMessage]:
-        return
-        yield
+        while True:
+            yield await self.said.get()
 
     async def close(self) -> None:
         self.closed = True

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from executor.context import ExecutingContext, executing
-from executor.schema import MISSING, ExecutionBlocker, Result
+from executor.schema import MISSING, ExecutionBlocker, PackType, Result
 from nodes.packs import v1
 from nodes.packs.instances import Instances
 
@@ -193,6 +193,13 @@ OUTPUTS = [
 def test_outputs_are_read_in_every_shape_that_packs_write(attributes, expected):
     made = definition(**attributes)
     assert [(one.name, one.type, one.is_list, one.tooltip) for one in made.outputs] == expected
+
+
+def test_a_type_that_compares_itself_keeps_its_way():
+    made = definition({"x": (Wild("*"),)}, RETURN_TYPES=(Wild("ANY"), "A"))
+    assert [type(one) for one in (made.inputs[0].type, made.outputs[0].type)] == [PackType, PackType]
+    assert type(made.outputs[1].type) is str
+    assert (made.outputs[0].type.original != "anything") is False
 
 
 def test_a_definition_crosses_to_processes_that_know_no_pack():

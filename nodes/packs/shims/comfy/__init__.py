@@ -1,0 +1,1 @@
+"""`comfy`: the library that packs know, over ours. Importing it loads nothing."""
