@@ -321,11 +321,11 @@ def test_scripts_run_before_any_pack_and_a_failing_one_costs_nothing(root):
     assert "prestartup_script.py raised ZeroDivisionError" in reports["b"].error
 
 
-def test_each_node_is_told_with_its_class_before_the_next_pack_is_imported(root):
+def test_each_node_is_told_with_its_class_before_the_next_pack_is_imported(root, monkeypatch):
     pack(root, "a", MAPPED + TYPED)
     pack(root, "b", "import sys\nassert sys.told_toys == ['Add', 'Double']\nNODE_CLASS_MAPPINGS = {}")
     loader, told = PackLoader(find_packs([root])), {}
-    sys.told_toys = []
+    monkeypatch.setattr(sys, "told_toys", [], raising=False)
 
     def tell(name, node_type, cls):
         told[name] = (node_type, cls)
