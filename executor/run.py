@@ -141,7 +141,7 @@ class Run:
         for node_id in run:
             self._position[node_id] = len(self._position)
             self._ledger.open(node_id, self._signatures[node_id])
-            self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].links()))
+            self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].read_links()))
         self._ledger.offer(found)
         for node_id in run:
             self._await(node_id, self._nodes[node_id].needed_links())
@@ -340,15 +340,16 @@ class Run:
         self._fail(maker, describe(CycleError(path), {}))
 
     def _gather(self, node: Node) -> dict[str, tuple[Any, ...]]:
-        asked = self._asked.get(node.id, frozenset())
-        return {
-            name: (value,)
-            if not isinstance(value, Link)
-            else (None,)
-            if name in node.lazy and name not in asked
-            else tuple(self._values_of(value))
-            for name, value in node.inputs.items()
-        }
+        unknown = node.lazy.difference(self._asked.get(node.id, ()))
+        values: dict[str, tuple[Any, ...]] = {}
+        for name, value in node.inputs.items():
+            if not isinstance(value, Link):
+                values[name] = (value,)
+            elif name in node.raw:
+                values[name] = ([value.source, value.output],)
+            else:
+                values[name] = (None,) if name in unknown else tuple(self._values_of(value))
+        return values
 
     def _values_of(self, link: Link) -> Sequence[Any]:
         outputs = self._ledger.values[self._signatures[link.source]].outputs
