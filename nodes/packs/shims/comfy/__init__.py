@@ -1,0 +1,1 @@
+"""The library names that node packs import, over `nodes.diffusion`. Knows nothing that is not there."""
