@@ -4,8 +4,10 @@
     python main.py [FLAGS]                 serve the editor and the API
     python main.py run WORKFLOW [...]      run a saved graph without a server
     python main.py nodes [NAME]            list node types, or describe one
+    python main.py packs                   list node packs, and what is wrong with them
 
-Importing it loads neither torch nor the nodes: the server process must never hold them.
+Importing it loads neither torch nor the nodes, which the server process must never hold, nor the server: a worker
+process imports it too, and packs import another module of the name `server` there.
 """
 
 import argparse
@@ -19,28 +21,32 @@ import sys
 import threading
 import uuid
 import webbrowser
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from executor.cache import Cache, MemoryCache
 from executor.disk_cache import DiskCache
-from executor.flags import CacheOptions, cache_options_of, folders_of, shared_parser
+from executor.flags import CacheOptions, PackOptions, cache_options_of, folders_of, pack_options_of, shared_parser
 from executor.folders import Folders, PathError
 from executor.headless import WorkflowFileError, read_graph, set_values
 from executor.local import InProcessWorker
+from executor.packs import PackReport
 from executor.process import ProcessWorker
 from executor.refusal import refusal_lines
 from executor.shown_files import shown_state
-from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes
+from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes, list_packs, pack_line
 from executor.tiered_cache import TieredCache
 from executor.worker import Device, Job, Worker, WorkerReport
 from executor.workflow import WorkflowError
-from server.app import make_app
-from server.flags import add_serve_flags, settings_of
-from server.serve import StartError, serve
+
+if TYPE_CHECKING:
+    from nodes.packs.loading import PackLoader
+    from nodes.packs.surroundings import Surroundings
 
 HERE = Path(__file__).resolve().parent
 
@@ -55,8 +61,12 @@ class WorkerOptions:
     cuda_device: int | None
     """The only GPU that the worker sees; None shows it all and takes the first."""
     cache: CacheOptions
-    warm: bool = False
-    """Import in the background, while nothing runs yet, what the first checkpoint will need."""
+    packs: PackOptions
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The command line, which packs may ask for."""
+    serving: bool = False
+    """For a server: import in the background, while nothing runs yet, what the first checkpoint will need, and log
+    what is wrong with packs, which other commands tell themselves."""
 
 
 def make_worker(options: WorkerOptions) -> Worker:
@@ -67,6 +77,9 @@ def make_worker(options: WorkerOptions) -> Worker:
     os.environ["HF_HUB_OFFLINE"] = "1"
     # Threads that spin while they wait make every step several times slower as soon as anything else wants a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    packs = _find_packs(options)
+    if packs is not None:
+        packs[0].run_scripts()  # before torch is imported: that is what they are for
     import torch
 
     from nodes.builtin import builtin_nodes
@@ -74,7 +87,7 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     memory = choose_memory(cpu=options.cpu)
 
-    if options.warm:
+    if options.serving:
         networks = "nodes.diffusion.checkpoints.networks"
         threading.Thread(target=importlib.import_module, args=(networks,), name="warm", daemon=True).start()
 
@@ -84,14 +97,56 @@ def make_worker(options: WorkerOptions) -> Worker:
         return WorkerReport((device,), {"torch": torch.__version__})
 
     state = memory.state()
-    return InProcessWorker(
-        node_types=builtin_nodes(),
-        folders=options.folders,
+    make = partial(
+        InProcessWorker,
         cache=_make_cache(options, f"{state.type} {state.name}"),
         resources={"DeviceMemory": memory},
         report=report,
-        unload_models=memory.free,
     )
+    if packs is None:
+        return make(node_types=builtin_nodes(), folders=options.folders, unload_models=memory.free)
+    loader, surroundings = packs
+    surroundings.node_types.update(builtin_nodes())
+    _load_packs(loader, replace(surroundings, resources={**surroundings.resources, "DeviceMemory": memory}), options)
+
+    def unload_models() -> None:
+        loader.instances.clear()  # some hold models of their own
+        memory.free()
+
+    return make(
+        node_types=surroundings.node_types,
+        folders=surroundings.folders,
+        unload_models=unload_models,
+        packs=surroundings.host,
+    )
+
+
+def _find_packs(options: WorkerOptions) -> "tuple[PackLoader, Surroundings] | None":
+    """What loads the packs, with the modules that they import in place; None if there are no packs."""
+    from nodes.packs.discovery import find_packs
+
+    roots = options.folders.models.get("custom_nodes", ())
+    sources = find_packs(roots, enabled=options.packs.enabled, exceptions=options.packs.exceptions)
+    if not sources:
+        return None
+    from nodes.packs.loading import PackLoader
+    from nodes.packs.shim_finder import install
+    from nodes.packs.surroundings import make_surroundings
+
+    surroundings = make_surroundings(options.folders, {}, {}, options.arguments)
+    install(surroundings)
+    return PackLoader(sources), surroundings
+
+
+def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: WorkerOptions) -> None:
+    from nodes.packs.loading import log_failures
+    from nodes.packs.shim_finder import install
+
+    install(surroundings)
+    reports = loader.load(surroundings.node_types)
+    surroundings.host.reports += reports
+    if options.serving:
+        log_failures(reports)
 
 
 def _make_cache(options: WorkerOptions, device: str) -> Cache:
@@ -111,12 +166,17 @@ def _make_cache(options: WorkerOptions, device: str) -> Cache:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    commands = {"serve": (_serve_parser, _serve), "run": (_run_parser, _run), "nodes": (_nodes_parser, _nodes)}
+    commands = {
+        "serve": (_serve_parser, _serve),
+        "run": (_run_parser, _run),
+        "nodes": (_nodes_parser, _nodes),
+        "packs": (_packs_parser, _packs),
+    }
     parser, command = commands[words.pop(0) if words and words[0] in commands else "serve"]
     options = parser().parse_args(words)
     try:
         return asyncio.run(command(options))
-    except (PathError, StartError, WorkflowError, WorkflowFileError) as error:
+    except (PathError, WorkflowError, WorkflowFileError) as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
@@ -124,6 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> int:
+    from server.app import make_app
+    from server.flags import settings_of
+    from server.serve import StartError, serve
+
     logging.basicConfig(level=options.verbose, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     worker_options = _worker_options(options)
     settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
@@ -133,35 +197,43 @@ async def _serve(options: argparse.Namespace) -> int:
         if options.auto_launch:
             webbrowser.open(line.split()[-1].rstrip(","))
 
-    worker = ProcessWorker(make_worker, replace(worker_options, warm=True))
-    await serve(make_app(worker, worker_options.folders, settings), settings, announce)
+    worker = ProcessWorker(make_worker, replace(worker_options, serving=True))
+    try:
+        await serve(make_app([worker], worker_options.folders, settings), settings, announce)
+    except StartError as error:
+        complain(str(error))
+        return 1
     return 0
 
 
 async def _run(options: argparse.Namespace) -> int:
-    """Run a saved graph. The files written go to standard output, everything else to standard error."""
+    """Run a saved graph. The files written go to standard output, everything else to standard error, whatever packs
+    print among it."""
     worker_options = _worker_options(options)
     folders = worker_options.folders
-    worker = make_worker(worker_options)
-    try:
-        definitions = await worker.definitions()
-        graph = read_graph(options.workflow, definitions)
-        set_values(graph, options.set, definitions)
-        for warning in graph.warnings:
-            complain(f"warning: {warning}")
-        # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
-        validation = await worker.validate(graph.prompt)
-        for line in refusal_lines(validation.errors, definitions):
-            complain(f"{options.workflow}: {line}")
-        if validation.errors:
-            return 1
-        extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
-        job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(worker.interrupt(job.job_id)))
-        report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)
-    finally:
-        await worker.close()
+    with redirect_stdout(sys.stderr):
+        worker = make_worker(worker_options)
+        try:
+            definitions = await worker.definitions()
+            graph = read_graph(options.workflow, definitions)
+            set_values(graph, options.set, definitions)
+            for warning in graph.warnings:
+                complain(f"warning: {warning}")
+            # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
+            validation = await worker.validate(graph.prompt)
+            for line in refusal_lines(validation.errors, definitions):
+                complain(f"{options.workflow}: {line}")
+            if validation.errors:
+                if any(error.type == "missing_node_type" for error in validation.errors):
+                    _complain_of(await _pack_reports(worker))
+                return 1
+            extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
+            job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(worker.interrupt(job.job_id)))
+            report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)
+        finally:
+            await worker.close()
     shown = [image for output in report.outputs.values() for image in output.get("images", ())]
     files = [str(folders.resolve(image["type"], image["filename"], image["subfolder"])) for image in shown]
     for failure in report.errors:
@@ -175,11 +247,14 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _nodes(options: argparse.Namespace) -> int:
-    worker = make_worker(_worker_options(options))
-    try:
-        definitions = await worker.definitions()
-    finally:
-        await worker.close()
+    with redirect_stdout(sys.stderr):
+        worker = make_worker(_worker_options(options))
+        try:
+            definitions = await worker.definitions()
+            reports = await _pack_reports(worker)
+        finally:
+            await worker.close()
+    _complain_of(reports)
     if options.name is None:
         print(list_nodes(definitions))
     elif options.name in definitions:
@@ -191,14 +266,45 @@ async def _nodes(options: argparse.Namespace) -> int:
     return 0
 
 
+async def _packs(options: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        worker = make_worker(_worker_options(options))
+        try:
+            reports = await _pack_reports(worker)
+        finally:
+            await worker.close()
+    print(list_packs(reports))
+    return 1 if any(report.error for report in reports) else 0
+
+
+async def _pack_reports(worker: Worker) -> Sequence[PackReport]:
+    return (await worker.packs()).packs
+
+
+def _complain_of(reports: Sequence[PackReport]) -> None:
+    for report in reports:
+        if report.error is not None:
+            complain(pack_line(report))
+
+
 def _worker_options(options: argparse.Namespace) -> WorkerOptions:
-    return WorkerOptions(folders_of(options, HERE), options.cpu, options.cuda_device, cache_options_of(options))
+    arguments = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    return WorkerOptions(
+        folders=folders_of(options, HERE),
+        cpu=options.cpu,
+        cuda_device=options.cuda_device,
+        cache=cache_options_of(options),
+        packs=pack_options_of(options),
+        arguments=arguments,
+    )
 
 
 def _serve_parser() -> argparse.ArgumentParser:
+    from server.flags import add_serve_flags
+
     parser = argparse.ArgumentParser(
         prog="main.py",
-        description="Serve the editor and the API. Other commands: main.py run --help, main.py nodes --help.",
+        description="Serve the editor and the API. Other commands: main.py run, main.py nodes, main.py packs.",
         parents=[shared_parser("+")],
     )
     add_serve_flags(parser)
@@ -222,6 +328,14 @@ def _nodes_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[shared_parser()])
     parser.add_argument("name", nargs="?", help="describe this one")
     return parser
+
+
+def _packs_parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="main.py packs",
+        description="List node packs: how many node types each has, how long it took to load, and what is wrong.",
+        parents=[shared_parser("+")],
+    )
 
 
 def _version() -> str:

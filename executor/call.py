@@ -1,105 +1,130 @@
-"""One execution of one node: its inputs as lists, the calls that they make, and the memo that comes of them.
+"""One execution of one node: its inputs as lists, and the calls that they make.
 
-Knows neither the graph around the node nor events; `run` gives it values and takes the memo.
+Knows neither the graph around the node nor events; `run` gives it values and takes the results, which `results` joins.
 """
 
 import asyncio
 import inspect
-import json
-from collections.abc import Awaitable, Callable, Mapping, MutableSet, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableSet, Sequence
 from concurrent.futures import Executor
+from contextvars import Context, copy_context
+from dataclasses import dataclass
 from typing import Any
 
-from executor.cache import Memo
-from executor.schema import InputError, NodeDefinition, NodeType, Result
+from executor.context import ExecutingContext, executing
+from executor.dynamic import nest
+from executor.progress import Progress
+from executor.schema import ExecutionBlocker, InputError, NodeDefinition, Result
 
 Values = Mapping[str, tuple[Any, ...]]
 """Input name -> the list of its values; a literal is a list of one."""
 
 
-class BadResult(Exception):
-    """A node broke its own promise: what it returned does not fit its definition. The text is for its developer."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and for whom a node's code runs."""
+
+    job_id: str
+    node_id: str
+    progress: Progress
+    executor: Executor | None
+    """None: the event loop."""
+    cancellable: MutableSet["asyncio.Future[Any]"]
+    """Holds what is being awaited on the loop."""
+    begin: Callable[[], None]
+    """Called where the node's code runs, right before it; may raise Interrupted."""
 
 
-async def call_node(
-    node_type: NodeType,
-    inputs: Values,
+async def call_each(
+    function: Callable[..., Any],
+    arguments: Sequence[Mapping[str, Any] | ExecutionBlocker],
     injected: Mapping[str, object],
-    executor: Executor | None,
-    cancellable: MutableSet["asyncio.Future[Any]"],
-) -> Memo:
-    """Call the node once for each element of its lists, on `executor` or (None) on the event loop.
+    place: Place,
+) -> list[Any]:
+    """What `function` gives for each set of arguments; a blocker in place of one is its own answer.
 
-    Calls that answer with an awaitable are awaited on the loop, all at once; what is being awaited is in `cancellable`
-    meanwhile. Whatever the node raises comes out, as does BadResult.
+    Calls that answer with an awaitable are awaited on the loop, all at once. Whatever the function raises comes out.
     """
-    definition = node_type.definition
-    arguments = calls(definition, inputs)
+    contexts = [_context(place, index) for index in range(len(arguments))]
 
-    def bodies() -> list[Result | Awaitable[Result]]:
-        return [node_type.call(**given, **injected) for given in arguments]
+    def bodies() -> list[Any]:
+        place.begin()
+        return [
+            given if isinstance(given, ExecutionBlocker) else context.run(function, **given, **injected)
+            for given, context in zip(arguments, contexts, strict=True)
+        ]
 
-    results: list[Any] = bodies() if executor is None else await _in_thread(executor, bodies)
-    waiting = {i: asyncio.ensure_future(answer) for i, answer in enumerate(results) if inspect.isawaitable(answer)}
+    answers = bodies() if place.executor is None else await _in_thread(place.executor, bodies)
+    waiting = {i: _begin(answer, contexts[i]) for i, answer in enumerate(answers) if inspect.isawaitable(answer)}
     if waiting:
         together = asyncio.gather(*waiting.values())
-        cancellable.add(together)
+        place.cancellable.add(together)
         try:
             for i, result in zip(waiting, await together, strict=True):
-                results[i] = result
+                answers[i] = result
         finally:
-            cancellable.discard(together)
+            place.cancellable.discard(together)
             for answer in waiting.values():
                 answer.cancel()
             await asyncio.wait(waiting.values())
-    return make_memo(definition, results)
+    return answers
 
 
-def calls(definition: NodeDefinition, inputs: Values) -> list[dict[str, Any]]:
-    """The keyword arguments of each call. Shorter lists repeat their last element; without inputs there is one call.
+def calls(definition: NodeDefinition, inputs: Values) -> list[Mapping[str, Any] | ExecutionBlocker]:
+    """The keyword arguments of each call, with dynamic inputs nested. Shorter lists repeat their last element; without
+    inputs there is one call.
 
-    Raises InputError for an empty list, unless the node takes whole lists.
+    A call that would get a blocker is that blocker; with whole lists, one anywhere blocks the one call. Raises
+    InputError for an empty list, unless the node takes whole lists.
     """
     if definition.input_is_list:
-        return [{name: list(values) for name, values in inputs.items()}]
+        blocker = next((one for values in inputs.values() for one in values if type(one) is ExecutionBlocker), None)
+        return [blocker or nest(definition, {name: list(values) for name, values in inputs.items()})]
     for name, values in inputs.items():
         if not values:
             raise InputError(name, f"The list at input '{name}' is empty, so there is nothing to run the node on.")
     count = max((len(values) for values in inputs.values()), default=1)
-    return [{name: values[min(i, len(values) - 1)] for name, values in inputs.items()} for i in range(count)]
+    every: list[Mapping[str, Any] | ExecutionBlocker] = []
+    for i in range(count):
+        given = {name: values[min(i, len(values) - 1)] for name, values in inputs.items()}
+        blocker = next((one for one in given.values() if type(one) is ExecutionBlocker), None)
+        every.append(blocker or nest(definition, given))
+    return every
 
 
-def make_memo(definition: NodeDefinition, results: Sequence[Any]) -> Memo:
-    """The results of all calls as one memo: for each output a list with one value a call, or all lists joined."""
-    for result in results:
-        if not isinstance(result, Result) or len(result.outputs) != len(definition.outputs):
-            told = f"{len(result.outputs)} outputs" if isinstance(result, Result) else f"a {type(result).__name__}"
-            raise BadResult(f"{definition.class_type} returned {told} but declares {len(definition.outputs)} outputs.")
-    outputs: list[tuple[Any, ...]] = []
-    for index, socket in enumerate(definition.outputs):
-        values = [result.outputs[index] for result in results]
-        if not socket.is_list:
-            outputs.append(tuple(values))
-        elif all(isinstance(value, list | tuple) for value in values):
-            outputs.append(tuple(item for value in values for item in value))
-        else:
-            raise BadResult(f"{definition.class_type} declares '{socket.name}' as a list but returned something else.")
-    return Memo(tuple(outputs), _merge_ui(definition, [result.ui for result in results if result.ui is not None]))
+async def ask_needs(
+    needs: Callable[..., Sequence[str] | Awaitable[Sequence[str]]],
+    definition: NodeDefinition,
+    inputs: Values,
+    injected: Mapping[str, object],
+    place: Place,
+) -> set[str]:
+    """The names of the lazy inputs that the node needs, of all its calls; a blocked call needs none."""
+    answers = await call_each(needs, calls(definition, inputs), injected, place)
+    asked = [answer for answer in answers if answer is not None and type(answer) is not ExecutionBlocker]
+    return {str(name) for answer in asked for name in answer}
 
 
-def _merge_ui(definition: NodeDefinition, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """One ui for all calls: lists are joined key by key, and the first call decides which keys there are."""
-    if not shown:
-        return None
-    merged = dict(shown[0])
-    for key, value in merged.items():
-        if isinstance(value, list | tuple):
-            merged[key] = [item for ui in shown for item in ui.get(key, ())]
-    try:
-        json.dumps(merged)
-    except (TypeError, ValueError) as error:
-        raise BadResult(f"{definition.class_type} wants to show something that is not JSON: {error}.") from None
-    return merged
+def as_results(definition: NodeDefinition, answers: Sequence[Any]) -> tuple[list[Result], str | None]:
+    """The answers as results, a blocked call as one that blocks every output, and the message of the first blocker.
+
+    The message goes no further: only the first node that is stopped tells it.
+    """
+    message = next((one.message for one in answers if type(one) is ExecutionBlocker and one.message), None)
+    blocked = Result((ExecutionBlocker(),) * len(definition.outputs))
+    return [blocked if type(one) is ExecutionBlocker else one for one in answers], message
+
+
+def _context(place: Place, index: int) -> Context:
+    context = copy_context()
+    context.run(executing.set, ExecutingContext(place.job_id, place.node_id, index, place.progress, []))
+    return context
+
+
+def _begin(answer: Awaitable[Any], context: Context) -> "asyncio.Future[Any]":
+    if isinstance(answer, Coroutine):
+        return asyncio.get_running_loop().create_task(answer, context=context)
+    return asyncio.ensure_future(answer)
 
 
 async def _in_thread(executor: Executor, bodies: Callable[[], list[Any]]) -> list[Any]:

@@ -4,7 +4,7 @@ Injected as `DynamicPrompt`, and as ComfyUI's hidden input DYNPROMPT. Wire dicti
 copy them. It decides nothing; the run tells it what was added.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,3 @@ class DynamicPrompt:
     def origin(self, node_id: str) -> Origin | None:
         """All three at once; None for a node that was sent."""
         return self._origins.get(node_id)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.all_node_ids())

@@ -11,12 +11,17 @@ from typing import Any
 
 from executor.events import NodeFailed
 from executor.graph import Link, Node
+from executor.hints import hint_for
 from executor.schema import InputError
 
 TEXT_LIMIT = 200
 """Longest text of one input in `current_inputs`, in characters."""
 
+MOST_FRAMES = 20
+"""Of one traceback; a recursion that has run away is as clear from its two ends."""
+
 _OWN_FOLDER = str(Path(__file__).parent)
+_LIBRARIES = "site-packages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Failure:
     input_name: str | None
     traceback: tuple[str, ...]
     current_inputs: Mapping[str, str]
+    hint: str | None = None
 
     def of(self, node: Node) -> NodeFailed:
         """This failure as the event about `node`."""
@@ -39,6 +45,7 @@ class Failure:
             input_name=self.input_name,
             traceback=self.traceback,
             current_inputs=self.current_inputs,
+            hint=self.hint,
         )
 
 
@@ -52,6 +59,7 @@ def describe(error: BaseException, inputs: Mapping[str, Any]) -> Failure:
         input_name=error.input_name if isinstance(error, InputError) else None,
         traceback=tuple(_frames(error)),
         current_inputs={key: short_text(value) for key, value in inputs.items() if not isinstance(value, Link)},
+        hint=hint_for(error),
     )
 
 
@@ -76,9 +84,19 @@ def short_text(value: Any) -> str:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """The formatted traceback from the node's own code on; the executor's frames above it say nothing to anyone."""
-    frames = list(traceback.extract_tb(error.__traceback__))
-    own = next((i for i, frame in enumerate(frames) if not frame.filename.startswith(_OWN_FOLDER)), 0)
+    """The formatted traceback, short: frames of ours and of libraries say little to whoever wrote or used the node, so
+    what is left are the node's own, and the place where it raised."""
     chain = traceback.TracebackException.from_exception(error)
-    chain.stack = traceback.StackSummary.from_list(frames[own:])
+    shown: traceback.TracebackException | None = chain
+    while shown is not None:
+        shown.stack = traceback.StackSummary.from_list(_relevant(list(shown.stack)))
+        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
     return [line.rstrip("\n") for line in chain.format()]
+
+
+def _relevant(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    own = [frame for frame in frames if not frame.filename.startswith(_OWN_FOLDER)]
+    kept = [frame for frame in own[:-1] if _LIBRARIES not in frame.filename] + own[-1:]
+    if len(kept) > MOST_FRAMES:
+        kept = kept[: MOST_FRAMES // 2] + kept[-MOST_FRAMES // 2 :]
+    return kept or frames[-1:]

@@ -26,6 +26,15 @@ class CacheOptions:
     """In memory, beside the budget of bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackOptions:
+    """Which node packs are loaded."""
+
+    enabled: bool = True
+    exceptions: tuple[str, ...] = ()
+    """Packs that are loaded although not `enabled`, by the names of their folders or files."""
+
+
 def shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
     """Flags of every command: where things live and what computes. `count`: how many files the one flag that takes
     several may take at once; where a file name follows the flags, one."""
@@ -41,6 +50,11 @@ def shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
         metavar="YAML",
         help="further model folders, in ComfyUI's extra_model_paths format",
     )
+    parser.add_argument("--disable-all-custom-nodes", action="store_true", help="load no node packs")
+    parser.add_argument(
+        "--whitelist-custom-nodes", nargs=count, action="append", default=[], metavar="NAME",
+        help="load this node pack in spite of --disable-all-custom-nodes: the name of its folder or file",
+    )  # fmt: skip
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
     parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
     _add_cache_flags(parser)
@@ -60,6 +74,12 @@ def folders_of(options: argparse.Namespace, home: Path) -> Folders:
         user_folder=options.user_directory,
         extra_model_paths=[default_extra, *extra] if default_extra.is_file() else extra,
     )
+
+
+def pack_options_of(options: argparse.Namespace) -> PackOptions:
+    """Which node packs the flags want."""
+    names = [name.removesuffix(".py") for group in options.whitelist_custom_nodes for name in group]
+    return PackOptions(enabled=not options.disable_all_custom_nodes, exceptions=tuple(names))
 
 
 def cache_options_of(options: argparse.Namespace) -> CacheOptions:

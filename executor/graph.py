@@ -31,10 +31,19 @@ class Node:
     id: NodeId
     class_type: str
     inputs: Mapping[str, Any]
+    lazy: frozenset[str] = frozenset()
+    """Inputs whose sources run only if the node asks for them."""
 
     def links(self) -> Iterator[Link]:
         """The inputs that are links, in the order of the inputs."""
         return (value for value in self.inputs.values() if isinstance(value, Link))
+
+    def needed_links(self) -> Iterator[Link]:
+        """Those that are not lazy."""
+        if not self.lazy:
+            return self.links()
+        needed = (value for name, value in self.inputs.items() if name not in self.lazy)
+        return (value for value in needed if isinstance(value, Link))
 
 
 class CycleError(ValueError):
@@ -46,7 +55,7 @@ class CycleError(ValueError):
 
 
 class Graph:
-    """An immutable set of nodes.
+    """An immutable set of nodes. A link to a node outside of it is no edge of it.
 
     Invariant of a graph that `parse_prompt` hands out: every link resolves and there is no cycle.
     """
@@ -60,7 +69,8 @@ class Graph:
         found: dict[NodeId, dict[NodeId, None]] = {node_id: {} for node_id in self.nodes}
         for node in self.nodes.values():
             for link in node.links():
-                found[link.source][node.id] = None
+                if link.source in found:
+                    found[link.source][node.id] = None
         return {node_id: tuple(readers) for node_id, readers in found.items()}
 
     def order(self, targets: Iterable[NodeId] | None = None) -> tuple[NodeId, ...]:
@@ -97,7 +107,7 @@ class Graph:
         waiting = list(found)
         while waiting:
             for link in self.nodes[waiting.pop()].links():
-                if link.source not in found:
+                if link.source not in found and link.source in self.nodes:
                     found.add(link.source)
                     waiting.append(link.source)
         return frozenset(found)
@@ -106,7 +116,9 @@ class Graph:
         """The strongly connected components, consumers before their sources; without cycles each is a single node."""
         digraph: networkx.DiGraph[NodeId] = networkx.DiGraph()
         digraph.add_nodes_from(self.nodes)
-        digraph.add_edges_from((link.source, node.id) for node in self.nodes.values() for link in node.links())
+        digraph.add_edges_from(
+            (link.source, node.id) for node in self.nodes.values() for link in node.links() if link.source in self.nodes
+        )
         return [frozenset(component) for component in networkx.strongly_connected_components(digraph)]
 
     def cycles(self) -> list[tuple[NodeId, ...]]:
@@ -141,7 +153,9 @@ class Graph:
     def _sources(self) -> Sequence[Sequence[int]]:
         """For each node, by position, the positions of its sources. Numbers, since walks over ids miss the cache."""
         position = self._position
-        return [[position[link.source] for link in node.links()] for node in self.nodes.values()]
+        return [
+            [position[link.source] for link in node.links() if link.source in position] for node in self.nodes.values()
+        ]
 
 
 def _walk(came_from: Mapping[NodeId, NodeId], start: NodeId, end: NodeId) -> Iterator[NodeId]:

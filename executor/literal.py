@@ -31,8 +31,11 @@ def unwrap(raw: Any) -> Any:
     return raw["__value__"] if isinstance(raw, dict) and "__value__" in raw else raw
 
 
-def parse_literal(socket: InputSocket, value: Any, choices: Sequence[str | int | float] | None) -> Any | Refusal:
-    """The value of `socket` that `value` stands for, within the bounds and choices of its widget, or a Refusal.
+def parse_literal(
+    socket: InputSocket, value: Any, choices: Sequence[str | int | float] | None, *, bounded: bool = True
+) -> Any | Refusal:
+    """The value of `socket` that `value` stands for, within the bounds (if `bounded`) and choices of its widget, or a
+    Refusal.
 
     `choices` are those at hand now; None means that any value will do.
     """
@@ -52,7 +55,27 @@ def parse_literal(socket: InputSocket, value: Any, choices: Sequence[str | int |
             f"{socket.name}, {_short(value)}, {error}",
             reason=str(error),
         )
-    return _within_bounds(socket, value)
+    return _within_bounds(socket, value) if bounded else value
+
+
+def converted(kind: str, value: Any) -> Any:
+    """The value as one of wire type `kind` where nothing is lost by it, else as it is."""
+    convert = _CONVERSIONS.get(kind)
+    if convert is None or not isinstance(value, str | int | float):
+        return value
+    try:
+        return convert(value)
+    except ValueError:
+        return value
+
+
+def choose(value: Any, choices: Sequence[str | int | float]) -> str | int | float | None:
+    """The choice that a literal names: the one of its type if there is one, else the one that reads the same."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return None
+    exact = (choice for choice in choices if type(choice) is type(value) and choice == value)
+    alike = (choice for choice in choices if str(choice) == str(value) or choice == value)
+    return next(exact, next(alike, None))
 
 
 def _within_bounds(socket: InputSocket, value: Any) -> Any | Refusal:
@@ -68,11 +91,8 @@ def _within_bounds(socket: InputSocket, value: Any) -> Any | Refusal:
 
 
 def _choose(socket: InputSocket, value: Any, choices: Sequence[str | int | float]) -> Any | Refusal:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        exact = (choice for choice in choices if type(choice) is type(value) and choice == value)
-        alike = (choice for choice in choices if str(choice) == str(value) or choice == value)
-        if (chosen := next(exact, next(alike, None))) is not None:
-            return chosen
+    if (chosen := choose(value, choices)) is not None:
+        return chosen
     shown = f"(list of length {len(choices)})" if len(choices) > SHOWN_CHOICES else f"{list(choices)}"
     return Refusal("value_not_in_list", "Value not in list", f"{socket.name}: {_short(value)} not in {shown}")
 

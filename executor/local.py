@@ -16,10 +16,12 @@ from executor.failure import Failure
 from executor.fingerprint import fingerprints
 from executor.folders import Folders
 from executor.graph import Graph, Node, NodeId
+from executor.hints import MEMORY
+from executor.host import Host
 from executor.packs import PackHost, PackMessage, PackServices
 from executor.plan import Plan, make_plan
 from executor.prompt import iter_node_errors, parse_prompt
-from executor.run import Host, Run
+from executor.run import Run
 from executor.schema import NodeDefinition, NodeType
 from executor.signature import Signature, signatures
 from executor.worker import Job, PromptError, Validation, WorkerReport
@@ -39,7 +41,6 @@ class _Prepared:
 
 @dataclass(slots=True)
 class _Active:
-    job_id: str
     interrupted: bool = False
     run: Run | None = None
 
@@ -73,12 +74,13 @@ class InProcessWorker:
         self._folders = folders
         self._report = report
         self._unload_models = unload_models
-        self._active: _Active | None = None
+        self._active: dict[str, _Active] = {}
         self._freeing = _Freeing()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="node")
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._host = Host(
             node_types=node_types,
+            definitions=self._definitions,
             resources={"Folders": folders, **resources},
             cache=cache,
             threads=self._threads,
@@ -130,11 +132,12 @@ class InProcessWorker:
     async def run(self, job: Job) -> AsyncIterator[Event]:
         """Run what is valid of the job's prompt. If nothing is, tell why as NodeFailed events.
 
-        Raises RuntimeError while another job runs. Closing the iterator interrupts the job.
+        Raises RuntimeError while the job of this id runs already. Closing the iterator interrupts the job.
         """
-        if self._active is not None:
-            raise RuntimeError(f"Job {self._active.job_id} is still running.")
-        active = self._active = _Active(job.job_id)
+        if job.job_id in self._active:
+            raise RuntimeError(f"Job {job.job_id} is still running.")
+        active = self._active[job.job_id] = _Active()
+        stay = self._host.enter()
         if self._packs is not None:
             self._packs.job_began(job.job_id, job.client_id)
         try:
@@ -143,35 +146,36 @@ class InProcessWorker:
                 for event in _refusal(prepared):
                     yield event
                 return
-            active.run = Run(self._host, prepared.graph, prepared.plan, prepared.memos, job)
+            active.run = Run(self._host, stay, prepared.graph, prepared.plan, prepared.memos, job)
             if active.interrupted:
                 active.run.interrupt()
             async with aclosing(active.run.events(prepared.failures, prepared.nodes)) as events:
                 del prepared  # its memos are the run's now
                 async for event in events:
+                    if isinstance(event, NodeFailed) and event.hint == MEMORY:
+                        self._freeing.unload_models = True
                     yield event
         finally:
-            self._active = None
+            del self._active[job.job_id]
+            self._host.leave()
             if self._packs is not None:
                 self._packs.job_ended(job.job_id)
             await self._free_now()
 
     async def interrupt(self, job_id: str | None = None) -> bool:
-        """Ask the running job to stop, if it is that one."""
-        active = self._active
-        if active is None or job_id not in (None, active.job_id):
-            return False
-        active.interrupted = True
-        if active.run is not None:
-            active.run.interrupt()
-        return True
+        """Ask the running job of this id, or all, to stop."""
+        asked = [active for name, active in self._active.items() if job_id in (None, name)]
+        for active in asked:
+            active.interrupted = True
+            if active.run is not None:
+                active.run.interrupt()
+        return bool(asked)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
-        """Free now, or as soon as the running job has ended; `free_memory` includes the models."""
+        """Free now, or as soon as no job runs; `free_memory` includes the models."""
         self._freeing.unload_models |= unload_models or free_memory
         self._freeing.free_memory |= free_memory
-        if self._active is None:
-            await self._free_now()
+        await self._free_now()
 
     async def close(self) -> None:
         """Interrupt what runs, wait for it, end the threads, and let the cache finish what it writes."""
@@ -184,6 +188,8 @@ class InProcessWorker:
         await asyncio.to_thread(self._host.cache.close)
 
     async def _free_now(self) -> None:
+        if self._active:
+            return
         async with self._freeing.lock:
             if self._freeing.free_memory:
                 self._freeing.free_memory = False

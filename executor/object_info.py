@@ -1,7 +1,7 @@
 """`/object_info`: the wire's description of a node type, read into a `NodeDefinition`; and one input written back.
 
 Reads both shapes, V1 (choices in place of the type) and V3 ("COMBO" with options). Sockets that grow with their values
-(COMFY_DYNAMICCOMBO_V3, COMFY_AUTOGROW_V3, ...) stay as they are in `InputSocket.options`, for `workflow` to unfold.
+(COMFY_DYNAMICCOMBO_V3, COMFY_AUTOGROW_V3, ...) stay as they are in `InputSocket.options`, for `dynamic` to unfold.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +26,9 @@ _KINDS: Mapping[str, WidgetKind] = {
     "COLOR": "color",
 }
 
+_OWN_FIELDS = ("default", "tooltip", "lazy", "rawLink")
+"""Wire options that are fields of an `InputSocket`."""
+
 
 def definition_from_object_info(class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
     """The definition that one entry of `/object_info` describes."""
@@ -40,6 +43,7 @@ def definition_from_object_info(class_type: str, info: Mapping[str, Any]) -> Nod
     types: Sequence[Any] = info.get("output") or ()
     names_out: Sequence[str] = info.get("output_name") or ()
     lists: Sequence[bool] = info.get("output_is_list") or ()
+    matches: Sequence[str | None] = info.get("output_matchtypes") or ()
     return NodeDefinition(
         class_type=class_type,
         inputs=tuple(sockets),
@@ -48,6 +52,7 @@ def definition_from_object_info(class_type: str, info: Mapping[str, Any]) -> Nod
                 name=str(names_out[i]) if i < len(names_out) else wire_type(kind),
                 type=wire_type(kind),
                 is_list=bool(lists[i]) if i < len(lists) else False,
+                matches=matches[i] if i < len(matches) else None,
             )
             for i, kind in enumerate(types)
         ),
@@ -75,8 +80,9 @@ def input_from_info(name: str, entry: Any, *, required: bool) -> InputSocket:
         default=options.get("default", MISSING),
         required=required,
         lazy=bool(options.get("lazy")),
+        raw_link=bool(options.get("rawLink")),
         tooltip=options.get("tooltip"),
-        options={key: value for key, value in options.items() if key not in ("default", "tooltip", "lazy")},
+        options={key: value for key, value in options.items() if key not in _OWN_FIELDS},
     )
 
 
@@ -109,6 +115,8 @@ def _options(socket: InputSocket) -> Iterator[tuple[str, Any]]:
         yield "forceInput", True  # without it, clients would give this type a widget
     if socket.lazy:
         yield "lazy", True
+    if socket.raw_link:
+        yield "rawLink", True
     if socket.tooltip:
         yield "tooltip", socket.tooltip
     yield from socket.options.items()

@@ -6,11 +6,14 @@ dictionaries and no `["4", 0]`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from executor.folders import Folders
 from executor.graph import Graph, Link, Node, NodeId
-from executor.prompt_input import InputParser, as_link
+from executor.link_types import RawNode, as_link
+from executor.prompt_checks import Validator, custom_errors
+from executor.prompt_input import InputParser
 from executor.schema import NodeDefinition
 from executor.worker import PromptError, Validation
 
@@ -26,25 +29,24 @@ class Parsed:
     validation: Validation
 
 
-@dataclass(frozen=True, slots=True)
-class _RawNode:
-    definition: NodeDefinition | None
-    """None: the node is malformed or of an unknown type, which has been reported."""
-    class_type: str
-    inputs: Mapping[str, Any]
-
-
 def parse_prompt(
     raw: object,
     definitions: Mapping[str, NodeDefinition],
     folders: Folders,
     targets: Sequence[str] | None = None,
+    validators: Mapping[str, Validator] = MappingProxyType({}),
 ) -> Parsed:
-    """Check a wire prompt and parse what may run of it.
+    """Check a wire prompt and parse what may run of it. To be called on a thread: it lists folders and asks nodes.
 
     Only nodes that a wanted output needs are checked, since no other will run; but a node that is malformed or of an
     unknown type refuses the whole prompt wherever it stands, for nobody can tell whether it was an output.
-    `targets` are the ids of the output nodes that are wanted; None means all.
+    `targets` are the ids of the output nodes that are wanted; None means all. `validators` are the `NodeType.validate`
+    of the node types that have one; a node of which something is wrong already is not asked.
+
+    A raw link is in the graph as the literal `[id, output]`, which makes nobody wait: the node wants to know where the
+    link comes from, and to compute what is there would be wasted if it expands into something else instead. But it was
+    an edge to everything here, as it is for the peer, so what stands behind it has been checked, is in the graph for
+    expansions to link to, spoils the output if it is broken, and closes circles.
     """
     if raw is None:
         return _refused(PromptError("no_prompt", "No prompt was given", "The request holds no 'prompt' object."))
@@ -62,7 +64,13 @@ def parse_prompt(
         return _refused(
             PromptError("prompt_no_outputs", "Prompt has no outputs", f"Add a node that saves or shows; {wanted} does.")
         )
-    candidates, errors = _parse_nodes(nodes, outputs, definitions, folders)
+    parser = InputParser(nodes, definitions, folders)
+    candidates, errors = _parse_nodes(nodes, outputs, parser)
+    if validators:
+        bad = {NodeId(error.node_id or "") for error in (*malformed, *errors)}
+        errors += custom_errors(candidates, bad, definitions, validators, parser.type_of)
+    position = {node_id: i for i, node_id in enumerate(nodes)}
+    errors.sort(key=lambda error: position[NodeId(error.node_id or "")])  # stable: a node's errors keep their order
     broken, cycles = _trace(candidates, outputs, malformed + errors)
     if malformed:
         return _refused(replace(malformed[0], node_id=None, class_type=None), *broken)
@@ -71,7 +79,16 @@ def parse_prompt(
     errors = [*broken, *cycles]
     if not good:
         return _refused(_summary(errors), *errors)
-    return Parsed(candidates.only(candidates.ancestors(good)), Validation(tuple(good), tuple(errors)))
+    runnable = candidates.only(candidates.ancestors(good))
+    return Parsed(_with_raw_links(runnable, parser.raw_links), Validation(tuple(good), tuple(errors)))
+
+
+def stale_types(validation: Validation) -> frozenset[str]:
+    """The node types that were refused a value which is not among their choices: perhaps only because these were
+    listed before the file came, so that it is worth asking `NodeType.refresh` and parsing once more."""
+    return frozenset(
+        error.class_type for error in validation.errors if error.type == "value_not_in_list" and error.class_type
+    )
 
 
 def _refused(*errors: PromptError) -> Parsed:
@@ -87,9 +104,9 @@ def _summary(errors: Sequence[PromptError]) -> PromptError:
 
 def _read_nodes(
     raw: Mapping[Any, Any], definitions: Mapping[str, NodeDefinition]
-) -> tuple[dict[NodeId, _RawNode], list[PromptError]]:
+) -> tuple[dict[NodeId, RawNode], list[PromptError]]:
     """Every entry of the prompt as a node, and an error for each that is not one or whose type is unknown."""
-    nodes: dict[NodeId, _RawNode] = {}
+    nodes: dict[NodeId, RawNode] = {}
     errors: list[PromptError] = []
     for key, entry in raw.items():
         node_id = NodeId(str(key))
@@ -112,22 +129,18 @@ def _read_nodes(
                 {"node_id": node_id, "class_type": class_type, "node_title": title or class_type},
             )
         else:
-            nodes[node_id] = _RawNode(known, class_type, inputs)
+            nodes[node_id] = RawNode(known, class_type, inputs)
             continue
         name = class_type if isinstance(class_type, str) else ""
         errors.append(replace(error, node_id=node_id, class_type=name))
-        nodes[node_id] = _RawNode(None, name, inputs if isinstance(inputs, Mapping) else {})
+        nodes[node_id] = RawNode(None, name, inputs if isinstance(inputs, Mapping) else {})
     return nodes, errors
 
 
 def _parse_nodes(
-    nodes: Mapping[NodeId, _RawNode],
-    outputs: Sequence[NodeId],
-    definitions: Mapping[str, NodeDefinition],
-    folders: Folders,
+    nodes: Mapping[NodeId, RawNode], outputs: Sequence[NodeId], parser: InputParser
 ) -> tuple[Graph, list[PromptError]]:
     """Every node that the outputs need, with all its links that lead somewhere, and all errors of its inputs."""
-    parser = InputParser({node_id: node.definition for node_id, node in nodes.items()}, definitions, folders)
     parsed: dict[NodeId, Node] = {}
     errors: list[PromptError] = []
     waiting = list(outputs)
@@ -136,20 +149,34 @@ def _parse_nodes(
         node_id = waiting.pop()
         node = nodes[node_id]
         inputs: Mapping[str, Any]
+        lazy: frozenset[str] = frozenset()
         if node.definition is None:
             inputs = {name: link for name, value in node.inputs.items() if (link := as_link(value)) is not None}
         else:
-            inputs, found = parser.parse(node.definition, node.inputs)
+            inputs, lazy, found = parser.parse(node_id, node.definition)
             errors += [replace(error, node_id=node_id, class_type=node.class_type) for error in found]
         inputs = {name: value for name, value in inputs.items() if not isinstance(value, Link) or value.source in nodes}
-        parsed[node_id] = Node(node_id, node.class_type, inputs)
+        parsed[node_id] = Node(node_id, node.class_type, inputs, lazy)
         for link in parsed[node_id].links():
             if link.source not in seen:
                 seen.add(link.source)
                 waiting.append(link.source)
-    position = {node_id: i for i, node_id in enumerate(nodes)}
-    errors.sort(key=lambda error: position[NodeId(error.node_id or "")])  # stable: a node's errors keep their order
     return Graph(parsed[node_id] for node_id in nodes if node_id in parsed), errors
+
+
+def _with_raw_links(graph: Graph, raw_links: Mapping[NodeId, Sequence[str]]) -> Graph:
+    """The graph with these inputs as literals instead of links."""
+    if not raw_links:
+        return graph
+    return Graph(_with_literals(node, raw_links.get(node.id, ())) for node in graph.nodes.values())
+
+
+def _with_literals(node: Node, names: Sequence[str]) -> Node:
+    links = {name: node.inputs[name] for name in names}
+    literals = {name: [link.source, link.output] for name, link in links.items()}
+    if not literals:
+        return node
+    return replace(node, inputs={**node.inputs, **literals}, lazy=node.lazy.difference(literals))
 
 
 def _trace(

@@ -1,4 +1,4 @@
-"""The inputs of one wire node: links checked against what they lead to, literals against their sockets.
+"""The inputs of one node: links checked against what they lead to, literals against their sockets.
 
 Part of `prompt`, which knows the rest of the graph. Errors have the shapes that clients of the protocol parse.
 """
@@ -6,8 +6,10 @@ Part of `prompt`, which knows the rest of the graph. Errors have the shapes that
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from executor.dynamic import Fault, Unfolded, is_dynamic, unfold
 from executor.folders import Folders, PathError
 from executor.graph import Link, NodeId
+from executor.link_types import LinkTypes, RawNode, as_link, types_fit, wanted_type
 from executor.literal import SHOWN_CHOICES, Refusal, parse_literal, unwrap
 from executor.object_info import input_info
 from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition
@@ -16,134 +18,176 @@ from executor.worker import PromptError
 LITERAL_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "*"})
 
 
-def as_link(value: Any) -> Link | None:
-    """The link that a wire value is, or None. Some clients send a whole number as id, or 0.0 as output."""
-    match value:
-        case [str() | int() as source, int() | float() as output] if not isinstance(value, tuple):
-            plain = not isinstance(source, bool) and not isinstance(output, bool)
-            if plain and output == output // 1 and 0 <= output < 2**31:
-                return Link(NodeId(str(source)), int(output))
-    return None
-
-
-def types_fit(offered: str, wanted: str) -> bool:
-    """Whether a link may carry `offered` to `wanted`: equal names, a wildcard, or unions (`A,B`) that overlap."""
-    offered, wanted = offered.upper(), wanted.upper()
-    if offered == wanted:
-        return True
-    if any(kind in ("*", "") or kind.startswith("COMFY_") for kind in (offered, wanted)):
-        return True
-    return not {part.strip() for part in offered.split(",")}.isdisjoint(part.strip() for part in wanted.split(","))
-
-
 class InputParser:
     """Parses the inputs of the nodes of one prompt. Lists each folder at most once."""
 
     def __init__(
         self,
-        nodes: Mapping[NodeId, NodeDefinition | None],
+        nodes: Mapping[NodeId, RawNode],
         definitions: Mapping[str, NodeDefinition],
         folders: Folders,
     ) -> None:
+        self.raw_links: dict[NodeId, list[str]] = {}
+        """Of the nodes parsed so far: the inputs that are links now and are to be handed over as literals."""
         self._nodes = nodes
         self._ids = {node_id: node_id for node_id in nodes}
         self._definitions = definitions
         self._folders = folders
         self._listed: dict[str, tuple[str, ...]] = {}
         self._link_types: frozenset[str] | None = None
+        self._dynamic: dict[str, bool] = {}
+        self._unfolded: dict[NodeId, Unfolded] = {}
+        self._types = LinkTypes(nodes, self._sockets_of)
 
-    def parse(self, definition: NodeDefinition, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[PromptError]]:
-        """The node's inputs in the order of its sockets (a bad literal left out), and all that is wrong with them.
+    def parse(
+        self, node_id: NodeId, definition: NodeDefinition
+    ) -> tuple[dict[str, Any], frozenset[str], list[PromptError]]:
+        """The node's inputs in the order of its sockets (a bad literal left out), the names of those that are lazy
+        links, and all that is wrong with them.
 
-        Literals on names that no socket has are dropped: saved prompts carry the values of buttons and the like.
+        Literals on names that no socket has are dropped, unless the node accepts any: saved prompts carry the values of
+        buttons and the like.
         """
+        raw = self._nodes[node_id].inputs
         inputs: dict[str, Any] = {}
+        lazy: list[str] = []
         errors: list[PromptError] = []
-        for socket in definition.inputs:
-            value = raw.get(socket.name)
+        unfolded = self._unfold(node_id, definition)
+        sockets = definition.inputs if unfolded is None else unfolded.sockets
+        if unfolded is not None:
+            errors += [_fault_error(fault) for fault in unfolded.faults]
+        outcome: Any
+        taken = 0
+        for socket in sockets:
+            name = socket.name
+            value = raw.get(name)
+            taken += name in raw
             if value is None:
                 if socket.required and socket.default is not MISSING:
-                    inputs[socket.name] = socket.default
-                elif socket.required and not self._grows(socket, raw):
-                    extra = {"input_name": socket.name}
-                    errors.append(
-                        PromptError("required_input_missing", "Required input is missing", socket.name, extra)
-                    )
+                    inputs[name] = socket.default
+                elif socket.required:
+                    errors.append(_missing(name))
                 continue
-            outcome = self._link(socket, value) if isinstance(value, list) else self._literal(socket, unwrap(value))
+            if isinstance(value, list):
+                outcome = self._link(node_id, definition, socket, value)
+                if socket.lazy:
+                    lazy.append(name)
+            else:
+                outcome = self._literal(definition, socket, unwrap(value), unfolded)
             if isinstance(outcome, PromptError):
                 errors.append(outcome)
-                if (link := as_link(value)) is not None:
-                    inputs[socket.name] = link  # keeps the way to the nodes above, which may have errors of their own
-            else:
-                inputs[socket.name] = outcome
-        declared = {socket.name for socket in definition.inputs}
-        for name, value in raw.items():
-            if name not in declared:
-                self._undeclared(definition, name, value, inputs, errors)
-        return inputs, errors
+                outcome = as_link(value)  # keeps the way to the nodes above, which may have errors of their own
+                if outcome is None:
+                    continue
+            inputs[name] = outcome
+        if taken < len(raw):
+            self._undeclared(definition, raw, unfolded, inputs, errors)
+        return inputs, frozenset(lazy), errors
+
+    def type_of(self, link: Link) -> str:
+        """The type that an output may have; the pack's own object where the pack made one. A union is `A,B`."""
+        types = self._types.offered(link)
+        return getattr(types[0], "original", types[0]) if len(types) == 1 else ",".join(types)
+
+    def _unfold(self, node_id: NodeId, definition: NodeDefinition) -> Unfolded | None:
+        """None for a node whose inputs do not depend on each other."""
+        dynamic = self._dynamic.get(definition.class_type)
+        if dynamic is None:
+            dynamic = self._dynamic[definition.class_type] = is_dynamic(definition)
+        if not dynamic:
+            return None
+        unfolded = self._unfolded.get(node_id)
+        if unfolded is None:
+            given = {name: value for name, value in self._nodes[node_id].inputs.items() if value is not None}
+            unfolded = self._unfolded[node_id] = unfold(definition.inputs, given)
+        return unfolded
+
+    def _sockets_of(self, node_id: NodeId) -> Sequence[InputSocket]:
+        definition = self._nodes[node_id].definition
+        assert definition is not None
+        unfolded = self._unfold(node_id, definition)
+        return definition.inputs if unfolded is None else unfolded.sockets
 
     def _undeclared(
         self,
         definition: NodeDefinition,
-        name: str,
-        value: Any,
+        raw: Mapping[str, Any],
+        unfolded: Unfolded | None,
         inputs: dict[str, Any],
         errors: list[PromptError],
     ) -> None:
-        parent = definition.input(name.partition(".")[0]) if "." in name else None
-        link = as_link(value)
-        if parent is not None:  # a socket that its parent has grown
-            if link is None or link.source in self._nodes:
-                inputs[name] = unwrap(value) if link is None else link
-                return
-        elif link is None:
-            return
-        reason = f"{definition.class_type} has no input of this name" if parent is None else self._dangling(link)
-        errors.append(_bad_link(name, None, value, f"{name}: {reason}; remove the link or connect it again."))
+        declared = {socket.name for socket in (definition.inputs if unfolded is None else unfolded.sockets)}
+        unsettled = unfolded.unsettled if unfolded is not None else ()
+        for name, value in raw.items():
+            if name in declared or not isinstance(name, str):
+                continue
+            link = as_link(value)
+            if any(name == parent or name.startswith(f"{parent}.") for parent in unsettled):
+                if link is not None:
+                    inputs[name] = link  # what is wrong has been said; this keeps the way to the nodes above
+            elif link is None:
+                if definition.accepts == "any" and value is not None:
+                    inputs[name] = unwrap(value)
+            elif definition.accepts != "declared":
+                outcome = self._existing(name, None, link, value)
+                inputs[name] = link
+                if isinstance(outcome, PromptError):
+                    errors.append(outcome)
+            else:
+                reason = f"{definition.class_type} has no input of this name; remove the link or connect it again."
+                errors.append(_bad_link(name, None, value, f"{name}: {reason}"))
 
-    def _grows(self, socket: InputSocket, raw: Mapping[str, Any]) -> bool:
-        return any(name.startswith(f"{socket.name}.") for name in raw)
-
-    def _dangling(self, link: Link | None) -> str:
-        return f"there is no node '{link.source}'" if link else "it is not a link"
-
-    def _link(self, socket: InputSocket, value: list[Any]) -> Link | PromptError:
-        link = as_link(value)
-        config = self._config(socket)
-        if link is None:
-            return _bad_link(socket.name, config, value, socket.name)
+    def _existing(self, name: str, socket: InputSocket | None, link: Link, value: list[Any]) -> Link | PromptError:
+        """The link, if there is such an output."""
+        reason = None
         if link.source not in self._nodes:
-            reason = f"{self._dangling(link)}; connect the input again."
-            return _bad_link(socket.name, config, value, f"{socket.name}: {reason}")
-        source = self._nodes[link.source]
-        if source is None:
-            return link
-        if link.output >= len(source.outputs):
+            reason = f"there is no node '{link.source}'; connect the input again."
+        elif (source := self._nodes[link.source].definition) is not None and link.output >= len(source.outputs):
             count = len(source.outputs)
             reason = f"node '{link.source}' ({source.class_type}) has {count} outputs, so there is no [{link.output}]."
-            return _bad_link(socket.name, config, value, f"{socket.name}: {reason}")
-        link = Link(self._ids[link.source], link.output)  # the same text object everywhere: lookups by id are quicker
-        offered = source.outputs[link.output].type
-        if not types_fit(offered, socket.type):
-            return PromptError(
-                "return_type_mismatch",
-                "Return type mismatch between linked nodes",
-                f"{socket.name}, received_type({offered}) mismatch input_type({socket.type})",
-                {
-                    "input_name": socket.name,
-                    "input_config": config,
-                    "received_type": offered,
-                    "linked_node": [link.source, link.output],
-                },
-            )
-        return link
+        if reason is not None:
+            config = self._config(socket) if socket is not None else None
+            return _bad_link(name, config, value, f"{name}: {reason}")
+        return Link(self._ids[link.source], link.output)  # the same text object everywhere: lookups by id are quicker
 
-    def _literal(self, socket: InputSocket, value: Any) -> Any | PromptError:
+    def _link(
+        self, node_id: NodeId, definition: NodeDefinition, socket: InputSocket, value: list[Any]
+    ) -> Link | PromptError:
+        link = as_link(value)
+        if link is None:
+            return _bad_link(socket.name, self._config(socket), value, socket.name)
+        existing = self._existing(socket.name, socket, link, value)
+        if socket.raw_link:
+            self.raw_links.setdefault(node_id, []).append(socket.name)
+        if isinstance(existing, PromptError) or definition.checks_types:
+            return existing
+        offered, wanted = self._types.offered(existing), wanted_type(socket)
+        if any(types_fit(kind, wanted) for kind in offered):
+            return existing
+        received = ",".join(offered)
+        return PromptError(
+            "return_type_mismatch",
+            "Return type mismatch between linked nodes",
+            f"{socket.name}, received_type({received}) mismatch input_type({wanted})",
+            {
+                "input_name": socket.name,
+                "input_config": self._config(socket),
+                "received_type": received,
+                "linked_node": [link.source, link.output],
+            },
+        )
+
+    def _literal(
+        self, definition: NodeDefinition, socket: InputSocket, value: Any, unfolded: Unfolded | None
+    ) -> Any | PromptError:
         if socket.widget is None and self._needs_link(socket):
-            details = f"{socket.name}: {socket.type} comes only from another node, so connect one."
+            details = f"{socket.name}: {wanted_type(socket)} comes only from another node, so connect one."
             return _bad_link(socket.name, self._config(socket), value, details)
-        outcome = parse_literal(socket, value, self._choices(socket, value))
+        free = definition.checks and _is_checked(definition, socket.name)
+        if free and (unfolded is None or socket.name not in unfolded.unsettled):
+            outcome = parse_literal(socket, value, None, bounded=False)
+        else:
+            outcome = parse_literal(socket, value, self._choices(socket, value))
         if not isinstance(outcome, Refusal):
             return outcome
         extra = {"input_name": socket.name, "input_config": self._config(socket), "received_value": value}
@@ -157,7 +201,7 @@ class InputParser:
             self._link_types = frozenset(
                 output.type.upper() for definition in self._definitions.values() for output in definition.outputs
             )
-        kinds = {kind.strip().upper() for kind in socket.type.split(",")}
+        kinds = {kind.strip().upper() for kind in wanted_type(socket).split(",")}
         return kinds.isdisjoint(LITERAL_TYPES) and not kinds.isdisjoint(self._link_types)
 
     def _choices(self, socket: InputSocket, value: Any) -> Sequence[str | int | float] | None:
@@ -188,6 +232,26 @@ class InputParser:
         if len(choices) > SHOWN_CHOICES:
             return None
         return input_info(socket, choices)
+
+
+def _is_checked(definition: NodeDefinition, name: str) -> bool:
+    """Whether the node's own `validate` looks at this input, or at the dynamic input that brings it."""
+    return definition.checks == "all" or name in definition.checks or name.partition(".")[0] in definition.checks
+
+
+def _missing(name: str) -> PromptError:
+    return PromptError(
+        "required_input_missing", "Required input is missing", name.rpartition(".")[2], {"input_name": name}
+    )
+
+
+def _fault_error(fault: Fault) -> PromptError:
+    if fault.kind == "missing":
+        return _missing(fault.name)
+    details = f"{fault.name}: {fault.sentence}"
+    return PromptError(
+        "invalid_dynamic_input", "Dynamic input cannot be used as it is given", details, {"input_name": fault.name}
+    )
 
 
 def _bad_link(name: str, config: list[Any] | None, value: Any, details: str) -> PromptError:

@@ -1,71 +1,80 @@
 """Executes a plan: the only module of the pipeline with effects.
 
 Independent branches overlap as far as their lanes allow: coroutines on the event loop, blocking bodies on threads,
-device work one at a time. One failed node stops only what depends on it. What fails or is interrupted leaves no memo.
+device work one at a time. What another run on the same host is executing is waited for instead. One failed node stops
+only what depends on it. What fails or is interrupted leaves no memo.
 """
 
 import asyncio
 import heapq
 import threading
 import time
-from collections.abc import AsyncGenerator, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from executor.cache import Cache, Memo
-from executor.call import Values, call_node
-from executor.events import Event, NodeExecuted, NodeStarted, RunFinished, RunInterrupted, RunStarted
+from executor.cache import Memo
+from executor.dynamic_prompt import DynamicPrompt
+from executor.events import (
+    Event,
+    NodeBlocked,
+    NodeExecuted,
+    NodesAdded,
+    NodeStarted,
+    RunFinished,
+    RunInterrupted,
+    RunStarted,
+)
+from executor.execution import Asked, Expanded, Made, Outcome, Turn, take_turn
 from executor.failure import Failure, describe
-from executor.graph import Graph, Link, Node, NodeId
-from executor.plan import Plan
-from executor.progress import Interrupted
+from executor.graph import CycleError, Graph, Link, Node, NodeId
+from executor.host import Host, Stay
+from executor.ledger import Ledger
+from executor.plan import Plan, demand
 from executor.reporter import Reporter
-from executor.schema import Lane, NodeType, RunInfo
-from executor.signature import Signature
+from executor.results import BadResult, make_memo
+from executor.schema import Lane
+from executor.signature import Signature, signatures
 from executor.worker import Job
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What runs borrow from the place they run in."""
-
-    node_types: Mapping[str, NodeType]
-    resources: Mapping[str, object]
-    """Name -> object, for parameters that a node type declares as injected."""
-    cache: Cache
-    threads: Executor
-    device: Executor
-    """Has a single thread: device work is serial."""
-    thread_count: int
 
 
 class Run:
     """One execution of a plan; used once. All of it lives on one event loop, node bodies apart."""
 
-    def __init__(self, host: Host, graph: Graph, plan: Plan, memos: dict[Signature, Memo], job: Job) -> None:
+    def __init__(
+        self, host: Host, stay: Stay, graph: Graph, plan: Plan, memos: Mapping[Signature, Memo], job: Job
+    ) -> None:
         self._host = host
-        self._graph = graph
+        self._stay = stay
         self._plan = plan
-        self._values = memos
-        """Invariant: holds a memo exactly as long as a node that is still to run reads it."""
+        self._found = memos
         self._job = job
+        self._nodes = dict(graph.nodes)
+        self._signatures = dict(plan.signatures)
+        self._prompt = DynamicPrompt(job.prompt)
+        self._ledger = Ledger()
         self._stop = threading.Event()
         self._queue: asyncio.Queue[Event | BaseException] = asyncio.Queue()
-        self._free: dict[Lane, int] = {"device": 1, "thread": host.thread_count, "loop": len(plan.run) + 1}
-        self._ready: dict[Lane, list[int]] = {"device": [], "thread": [], "loop": []}
-        self._position = {node_id: position for position, node_id in enumerate(plan.run)}
-        self._sources = {node_id: self._sources_of(node_id) for node_id in plan.run}
-        self._readers: dict[Signature, list[NodeId]] = {}
-        self._missing: dict[NodeId, int] = {}
-        self._unread: dict[Signature, int] = {}
+        self._free: dict[Lane, float] = {"device": 1, "thread": host.thread_count, "loop": float("inf")}
+        self._ready: dict[Lane, list[tuple[int, NodeId]]] = {"device": [], "thread": [], "loop": []}
+        self._position: dict[NodeId, int] = {}
+        self._asked: dict[NodeId, frozenset[str]] = {}
+        self._expanded: dict[NodeId, Expanded] = {}
+        self._complete: list[NodeId] = []
+        """Expanded nodes whose results are all there."""
         self._twins: dict[Signature, list[NodeId]] = {}
-        self._dropped: set[NodeId] = set()
-        self._tasks: dict[asyncio.Task[Memo | Failure | None], NodeId] = {}
+        """Nodes that show what another one, with the same signature, makes."""
+        self._tasks: dict[asyncio.Task[Outcome], NodeId] = {}
+        self._flights: dict[NodeId, asyncio.Future[Memo | None]] = {}
+        """What other runs may wait for us to make."""
+        self._awaited = 0
+        """How many nodes wait for another run to make them."""
         self._cancellable: set[asyncio.Future[Any]] = set()
         self._executed: list[NodeId] = []
         self._stopped_at: NodeId | None = None
         self._ok = True
+        self._over = False
         self._began = 0.0
 
     async def events(
@@ -78,7 +87,7 @@ class Run:
         loop = asyncio.get_running_loop()
         self._loop, self._thread = loop, threading.get_ident()
         try:
-            self._begin(failures, nodes)
+            self._guarded(partial(self._begin, failures, nodes))
             while True:
                 event = await self._queue.get()
                 if isinstance(event, BaseException):
@@ -90,14 +99,24 @@ class Run:
             self.interrupt()
             if self._tasks:
                 await asyncio.wait(self._tasks)
+            for node_id in tuple(self._flights):
+                self._land(node_id, None)
 
     def interrupt(self) -> None:
         """Ask the run to stop: no further node starts, running ones hear of it at their next step."""
         if not self._stop.is_set():
             self._stopped_at = next(iter(self._tasks.values()), None)
             self._stop.set()
+            if self._awaited:
+                self._guarded(self._advance)
         for waiting in tuple(self._cancellable):
             waiting.cancel()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a defect of ours must end the run, not leave it waiting
+            self._queue.put_nowait(error)
 
     def _begin(self, failures: Mapping[NodeId, Failure], nodes: Mapping[NodeId, Node]) -> None:
         self._began = time.monotonic()
@@ -105,140 +124,240 @@ class Run:
         for node_id, failure in failures.items():
             self._ok = False
             self._emit(failure.of(nodes[node_id]))
-        for node_id in self._plan.run:
-            awaited = [signature for signature in self._sources[node_id] if signature not in self._values]
-            self._missing[node_id] = len(awaited)
-            for signature in awaited:
-                self._readers.setdefault(signature, []).append(node_id)
-            for signature in self._sources[node_id]:
-                self._unread[signature] = self._unread.get(signature, 0) + 1
-            if not awaited:
-                self._make_ready(node_id)
-        for node_id in self._plan.targets:
-            signature = self._plan.signatures[node_id]
-            if signature in self._values:
-                self._emit(NodeExecuted(node_id, self._values[signature].ui, reused=True))
-            elif node_id not in self._position:
-                self._twins.setdefault(signature, []).append(node_id)
-        for signature in [signature for signature in self._values if not self._unread.get(signature)]:
-            del self._values[signature]
+        self._take_in(self._plan.run, self._found)
+        self._announce(self._plan.targets, self._found)
+        self._found = {}
         self._advance()
 
-    def _advance(self) -> None:
-        """Start what may start; if nothing is running then, the run is over."""
-        if not self._stop.is_set():
-            for lane, ready in self._ready.items():
-                while ready and self._free[lane]:
-                    self._start(self._plan.run[heapq.heappop(ready)], lane)
-        if self._tasks:
-            return
-        executed = tuple(self._executed)
-        if self._stop.is_set() and len(executed) + len(self._dropped) < len(self._plan.run):
-            self._emit(RunInterrupted(self._stopped_at, executed))
-        else:
-            self._emit(RunFinished(self._ok, executed, time.monotonic() - self._began))
+    # What must run is taken in: at the beginning, when a node asks for lazy inputs, and when one expands.
 
-    def _start(self, node_id: NodeId, lane: Lane) -> None:
-        self._free[lane] -= 1
-        task = asyncio.get_running_loop().create_task(self._execute(self._graph.nodes[node_id], lane))
-        self._tasks[task] = node_id
-        task.add_done_callback(lambda done: self._done(done, lane))
+    def _demand(self, targets: Sequence[NodeId], shown: Sequence[NodeId] = ()) -> None:
+        """See to it that the targets are made, and that those of `shown` tell what they show."""
+        wanted = (*targets, *shown)
+        run, found = demand(self._nodes, wanted, self._signatures, self._host.cache, self._ledger.stands)
+        self._take_in(run, found)
+        self._announce(shown, found)
 
-    async def _execute(self, node: Node, lane: Lane) -> Memo | Failure | None:
-        """The node's memo, or why there is none: a failure, or (None) the interruption."""
-        inputs = self._gather(node)
-        reporter = Reporter(node.id, self._stop, self._emit, previews=self._job.preview_method != "none")
-        executor = {"device": self._host.device, "thread": self._host.threads, "loop": None}[lane]
-        self._emit(NodeStarted(node.id))
-        began = time.monotonic()
-        try:
-            reporter.check()
-            injected = self._injected(node, reporter)
-            node_type = self._host.node_types[node.class_type]
-            memo = await call_node(node_type, inputs, injected, executor, self._cancellable)
-        except (Interrupted, asyncio.CancelledError):
-            return None
-        except Exception as error:  # noqa: BLE001 - the node's own code; what it raises is reported as the node's
-            return describe(error, {name: values[0] if len(values) == 1 else values for name, values in inputs.items()})
-        finally:
-            reporter.close()
-        return replace(memo, seconds=time.monotonic() - began)
+    def _take_in(self, run: Sequence[NodeId], found: Mapping[Signature, Memo]) -> None:
+        for node_id in run:
+            self._position[node_id] = len(self._position)
+            self._ledger.open(node_id, self._signatures[node_id])
+            self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].links()))
+        self._ledger.offer(found)
+        for node_id in run:
+            self._await(node_id, self._nodes[node_id].needed_links())
 
-    def _done(self, task: "asyncio.Task[Memo | Failure | None]", lane: Lane) -> None:
-        node_id = self._tasks.pop(task)
-        self._free[lane] += 1
-        try:
-            outcome = task.result()
-            if outcome is None:
-                self._stopped_at = node_id
-                self._stop.set()
-            elif isinstance(outcome, Failure):
-                self._ok = False
-                for failed in (node_id, *self._twins.get(self._plan.signatures[node_id], ())):
-                    self._emit(outcome.of(self._graph.nodes[failed]))
-                self._drop(node_id)
-            else:
-                self._keep(node_id, outcome)
-            self._advance()
-        except BaseException as error:  # noqa: BLE001 - a defect of ours must end the run, not leave it waiting
-            self._queue.put_nowait(error)
+    def _announce(self, shown: Iterable[NodeId], found: Mapping[Signature, Memo]) -> None:
+        for node_id in shown:
+            signature = self._signatures[node_id]
+            if signature in found:
+                self._emit(NodeExecuted(node_id, found[signature].ui, reused=True))
+            elif node_id not in self._position:
+                self._twins.setdefault(signature, []).append(node_id)
 
-    def _keep(self, node_id: NodeId, memo: Memo) -> None:
-        signature = self._plan.signatures[node_id]
-        self._host.cache.put(signature, memo)
-        self._executed.append(node_id)
-        self._emit(NodeExecuted(node_id, memo.ui, seconds=memo.seconds))
-        for twin in self._twins.get(signature, ()):
-            self._emit(NodeExecuted(twin, memo.ui, reused=True))
-        if self._unread.get(signature):
-            self._values[signature] = memo
-        self._release(node_id)
-        for reader in self._readers.get(signature, ()):
-            self._missing[reader] -= 1
-            if self._missing[reader] == 0 and reader not in self._dropped:
-                self._make_ready(reader)
+    def _await(self, node_id: NodeId, links: Iterable[Link]) -> None:
+        """The node can go on when all of these are there."""
+        awaited = self._read_by(links)
+        if not self._ledger.lost.isdisjoint(awaited):
+            self._lose(node_id)
+        elif self._ledger.wait(node_id, awaited):
+            self._make_ready(node_id)
 
-    def _drop(self, node_id: NodeId) -> None:
-        """Give up a failed node and all that needs it, and let go of the values kept for them."""
-        self._dropped.add(node_id)
-        waiting = [node_id]
-        while waiting:
-            lost = waiting.pop()
-            self._release(lost)
-            for reader in self._readers.get(self._plan.signatures[lost], ()):
-                if reader not in self._dropped:
-                    self._dropped.add(reader)
-                    waiting.append(reader)
-
-    def _release(self, node_id: NodeId) -> None:
-        for signature in self._sources[node_id]:
-            self._unread[signature] -= 1
-            if not self._unread[signature]:
-                self._values.pop(signature, None)
+    def _read_by(self, links: Iterable[Link]) -> list[Signature]:
+        return list({self._signatures[link.source]: None for link in links})
 
     def _make_ready(self, node_id: NodeId) -> None:
-        lane = self._host.node_types[self._graph.nodes[node_id].class_type].definition.lane
-        heapq.heappush(self._ready[lane], self._position[node_id])
+        if node_id in self._expanded:
+            self._complete.append(node_id)
+        else:
+            lane = self._host.definitions[self._nodes[node_id].class_type].lane
+            heapq.heappush(self._ready[lane], (self._position[node_id], node_id))
 
-    def _gather(self, node: Node) -> Values:
+    # What may start is started; what came of it is taken in.
+
+    def _advance(self) -> None:
+        """Start what may start; if nothing is left that could go on, the run is over."""
+        while not self._over:
+            while not self._stop.is_set() and self._start_one():
+                pass
+            if self._tasks or (self._awaited and not self._stop.is_set()):
+                return
+            if len(self._ledger) and not self._stop.is_set():
+                self._break_circle()
+                continue
+            self._over = True
+            executed = tuple(self._executed)
+            if len(self._ledger):
+                self._emit(RunInterrupted(self._stopped_at, executed))
+            else:
+                self._emit(RunFinished(self._ok, executed, time.monotonic() - self._began))
+
+    def _start_one(self) -> bool:
+        if self._complete:
+            self._join(self._complete.pop())
+            return True
+        for lane, ready in self._ready.items():
+            if ready and self._free[lane]:
+                self._start(heapq.heappop(ready)[1], lane)
+                return True
+        return False
+
+    def _start(self, node_id: NodeId, lane: Lane) -> None:
+        if node_id not in self._flights and self._host.is_shared(self._stay) and self._is_made_elsewhere(node_id):
+            return
+        if node_id not in self._flights:
+            flight = self._flights[node_id] = self._loop.create_future()
+            self._host.flights[self._signatures[node_id]] = flight
+        node = self._nodes[node_id]
+        turn = Turn(
+            node=node,
+            inputs=self._gather(node),
+            asked=self._asked.get(node_id, frozenset()),
+            job=self._job,
+            prompt=self._prompt,
+            known=self._nodes,
+            reporter=Reporter(node_id, self._stop, self._emit, previews=self._job.preview_method != "none"),
+            executor={"device": self._host.device, "thread": self._host.threads, "loop": None}[lane],
+            cancellable=self._cancellable,
+            started=lambda: self._emit(NodeStarted(node_id, again=node_id in self._asked)),
+        )
+        self._free[lane] -= 1
+        task = self._loop.create_task(take_turn(self._host, turn))
+        self._tasks[task] = node_id
+        task.add_done_callback(lambda done: self._guarded(partial(self._done, done, lane)))
+
+    def _is_made_elsewhere(self, node_id: NodeId) -> bool:
+        """Whether another run has made, or is making, what the node would; then there is nothing to start."""
+        signature = self._signatures[node_id]
+        flight = self._host.flights.get(signature)
+        if flight is None:
+            memo = self._host.cache.get(signature)
+            if memo is not None:
+                self._settle(node_id, memo, reused=True)
+            return memo is not None
+        self._awaited += 1
+        flight.add_done_callback(lambda landed: self._guarded(partial(self._landed, node_id, landed.result())))
+        return True
+
+    def _landed(self, node_id: NodeId, memo: Memo | None) -> None:
+        self._awaited -= 1
+        if self._over:
+            return
+        if memo is not None:
+            self._settle(node_id, memo, reused=True)
+        else:
+            self._make_ready(node_id)
+        self._advance()
+
+    def _land(self, node_id: NodeId, memo: Memo | None) -> None:
+        """Tell the runs that wait for the node."""
+        flight = self._flights.pop(node_id, None)
+        if flight is not None:
+            del self._host.flights[self._signatures[node_id]]
+            flight.set_result(memo)
+
+    def _done(self, task: "asyncio.Task[Outcome]", lane: Lane) -> None:
+        node_id = self._tasks.pop(task)
+        self._free[lane] += 1
+        match task.result():
+            case None:
+                self._stopped_at = node_id
+                self._stop.set()
+            case Failure() as failure:
+                self._fail(node_id, failure)
+            case Asked(names):
+                self._asked[node_id] = names
+                node = self._nodes[node_id]
+                asked = [value for name, value in node.inputs.items() if name in names and isinstance(value, Link)]
+                self._demand([link.source for link in asked])
+                self._await(node_id, asked)
+            case Expanded() as expanded:
+                self._expand(node_id, expanded)
+            case Made(memo, keep, blocked):
+                if blocked is not None:
+                    node = self._nodes[self._real(node_id)]
+                    self._emit(NodeBlocked(node.id, node.class_type, blocked))
+                self._settle(node_id, memo, keep=keep)
+        self._advance()
+
+    def _settle(self, node_id: NodeId, memo: Memo, *, keep: bool = True, reused: bool = False) -> None:
+        """The node has its result."""
+        signature = self._signatures[node_id]
+        if not reused:
+            self._executed.append(node_id)
+            if keep:
+                self._host.cache.put(signature, memo)
+        self._emit(NodeExecuted(node_id, memo.ui, reused, seconds=0.0 if reused else memo.seconds))
+        for twin in self._twins.pop(signature, ()):
+            self._emit(NodeExecuted(twin, memo.ui, reused=True))
+        self._land(node_id, memo if keep else None)
+        for reader in self._ledger.settle(node_id, memo):
+            self._make_ready(reader)
+
+    def _fail(self, node_id: NodeId, failure: Failure) -> None:
+        self._ok = False
+        for failed in (node_id, *self._twins.get(self._signatures[node_id], ())):
+            self._emit(failure.of(self._nodes[self._real(failed)]))
+        self._lose(node_id)
+
+    def _lose(self, node_id: NodeId) -> None:
+        for lost in self._ledger.lose(node_id):
+            self._expanded.pop(lost, None)
+            self._land(lost, None)
+
+    def _expand(self, node_id: NodeId, expanded: Expanded) -> None:
+        """Take in the nodes that a node expanded into; it has its own result when those that this is made of have."""
+        expansion = expanded.expansion
+        own = self._signatures[node_id]
+        known_by = {child: f"{own} {child.removeprefix(f'{node_id}.')}" for child in expansion.graph.nodes}
+        self._signatures |= signatures(
+            expansion.graph, expansion.order, self._host.definitions, expanded.fingerprints, self._signatures, known_by
+        )
+        self._nodes |= expansion.graph.nodes
+        self._prompt.add(expansion.raw, expansion.origins)
+        self._emit(NodesAdded(expansion.origins))
+        links = expansion.result_links()
+        self._expanded[node_id] = expanded
+        self._ledger.will_read(node_id, self._read_by(links))
+        self._demand([link.source for link in links], expansion.outputs)
+        self._await(node_id, links)
+
+    def _join(self, node_id: NodeId) -> None:
+        """An expanded node gets the result that its nodes made."""
+        expanded = self._expanded.pop(node_id)
+        definition = self._host.definitions[self._nodes[node_id].class_type]
+        try:
+            memo = make_memo(definition, expanded.expansion.results, self._values_of)
+        except BadResult as error:
+            self._fail(node_id, describe(error, {}))
+        else:
+            self._settle(node_id, replace(memo, seconds=expanded.seconds))
+
+    def _break_circle(self) -> None:
+        """Nothing can go on: what was expanded waits for itself. The node that made the circle fails."""
+        waits = self._ledger.waits()
+        edges = {node_id: {str(i): Link(source, 0) for i, source in enumerate(all_)} for node_id, all_ in waits.items()}
+        path = Graph(Node(node_id, "", links) for node_id, links in edges.items()).cycles()[0]
+        maker = next((node_id for node_id in path if node_id in self._expanded), path[0])
+        failure = describe(CycleError(path), {})
+        self._fail(maker, replace(failure, exception_type="graph.DependencyCycleError"))
+
+    def _gather(self, node: Node) -> dict[str, tuple[Any, ...]]:
+        asked = self._asked.get(node.id, frozenset())
         return {
-            name: self._values[self._plan.signatures[value.source]].outputs[value.output]
-            if isinstance(value, Link)
-            else (value,)
+            name: (value,)
+            if not isinstance(value, Link)
+            else (None,)
+            if name in node.lazy and name not in asked
+            else tuple(self._values_of(value))
             for name, value in node.inputs.items()
         }
 
-    def _sources_of(self, node_id: NodeId) -> frozenset[Signature]:
-        return frozenset(self._plan.signatures[link.source] for link in self._graph.nodes[node_id].links())
+    def _values_of(self, link: Link) -> Sequence[Any]:
+        return self._ledger.values[self._signatures[link.source]].outputs[link.output]
 
-    def _injected(self, node: Node, reporter: Reporter) -> dict[str, object]:
-        info = RunInfo(self._job.prompt, self._job.extra_pnginfo, node.id)
-        offered = {**self._host.resources, "Progress": reporter, "RunInfo": info}
-        wanted = self._host.node_types[node.class_type].definition.injected
-        for resource in wanted.values():
-            if resource not in offered:
-                raise LookupError(f"{node.class_type} needs the resource '{resource}', which is not here.")
-        return {parameter: offered[resource] for parameter, resource in wanted.items()}
+    def _real(self, node_id: NodeId) -> NodeId:
+        return NodeId(self._prompt.get_real_node_id(node_id))
 
     def _emit(self, event: Event) -> None:
         if threading.get_ident() == self._thread:

@@ -23,6 +23,26 @@ class Missing:
 MISSING: Final = Missing()
 
 
+class PackType(str):
+    """A wire type of a node pack that compares itself in a way of its own, as wildcards of many packs do.
+
+    Plain text to everyone but the check of links, which asks `original != other`. Becomes a plain str when it is
+    pickled, since the pack's class is not known in other processes.
+    """
+
+    __slots__ = ("original",)
+    original: str
+    """The pack's own object, whose class may define `__eq__` and `__ne__`."""
+
+    def __new__(cls, original: str) -> "PackType":
+        made = super().__new__(cls, str.__str__(original))
+        made.original = original
+        return made
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str.__str__(self),)
+
+
 @dataclass(frozen=True, slots=True)
 class FolderChoices:
     """Choices that are the files of a named folder at the time of asking, for example "checkpoints" or "input"."""
@@ -58,7 +78,7 @@ class InputSocket:
 
     name: str
     type: str
-    """Wire type: INT, FLOAT, STRING, BOOLEAN, COMBO, MODEL, ...; `*` fits all; `A,B` is a union."""
+    """Wire type: INT, FLOAT, STRING, BOOLEAN, COMBO, MODEL, ...; `*` fits all; `A,B` is a union. Or a `PackType`."""
     widget: Widget | None = None
     default: Any = MISSING
     required: bool = True

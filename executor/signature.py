@@ -7,6 +7,7 @@ ever hashed. Ids, titles, injected resources and `RunInfo` are deliberately abse
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NewType
 
 from executor.graph import Graph, Link, Node, NodeId
@@ -23,32 +24,46 @@ def signatures(
     order: Iterable[NodeId],
     definitions: Mapping[str, NodeDefinition],
     fingerprints: Mapping[NodeId, str],
+    outside: Mapping[NodeId, Signature] = MappingProxyType({}),
+    origins: Mapping[NodeId, str] = MappingProxyType({}),
 ) -> dict[NodeId, Signature]:
     """The signature of every node of `order` (sources first, see `Graph.order`), in that order; O(nodes + links).
 
-    `fingerprints` holds the digests of outside state, for the nodes that read any.
+    `fingerprints` holds the digests of outside state, for the nodes that read any. `outside` has the signatures of
+    nodes that links lead to and that are not in `order`. `origins` tells of nodes that a run made itself how they came
+    about: their literals may be values that cannot be signed; these are known by their origin and the input's name.
     """
     made: dict[NodeId, Signature] = {}
     heads: dict[str, bytes] = {}
     for node_id in order:
         node = graph.nodes[node_id]
+        definition = definitions[node.class_type]
         head = heads.get(node.class_type)
         if head is None:
-            head = encode([RECIPE, node.class_type, definitions[node.class_type].version])
+            head = encode([RECIPE, node.class_type, definition.version])
             heads[node.class_type] = head
-        pre_image = head + encode(fingerprints.get(node_id)) + _inputs(node, made)
-        made[node_id] = Signature(hashlib.sha256(pre_image).hexdigest())
+        own = encode(node_id) if definition.per_id else b""
+        inputs = _inputs(node, made, outside, origins.get(node_id))
+        made[node_id] = Signature(hashlib.sha256(head + own + encode(fingerprints.get(node_id)) + inputs).hexdigest())
     return made
 
 
-def _inputs(node: Node, made: Mapping[NodeId, Signature]) -> bytes:
+def _inputs(
+    node: Node, made: Mapping[NodeId, Signature], outside: Mapping[NodeId, Signature], origin: str | None
+) -> bytes:
     pieces: list[bytes] = []
     for name, value in sorted(node.inputs.items()):
         pieces.append(encode(name))
         if isinstance(value, Link):
-            pieces.append(b"link %b %d;" % (made[value.source].encode(), value.output))
-        else:
+            source = made.get(value.source) or outside[value.source]
+            pieces.append(b"link %b %d;" % (source.encode(), value.output))
+        elif origin is None:
             pieces.append(encode(value))
+        else:
+            try:
+                pieces.append(encode(value))
+            except TypeError:
+                pieces.append(b"of " + encode([origin, name]))
     return b"".join(pieces)
 
 

@@ -1,7 +1,7 @@
 """What the command line shows: a run's progress, its errors, a node type's description. Starts and decides nothing."""
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from executor.events import Event, NodeExecuted, NodeFailed, NodeProgress, NodeStarted, RunFinished, RunStarted
+from executor.packs import PackReport
 from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition
 
 
@@ -108,6 +109,22 @@ def describe_node(definition: NodeDefinition) -> str:
     outputs = [f"  {socket.name}: {socket.type}{' list' if socket.is_list else ''}" for socket in definition.outputs]
     lines += ["outputs", *(outputs or ["  none"])]
     return "\n".join(lines)
+
+
+def list_packs(reports: Sequence[PackReport]) -> str:
+    """All node packs, a line each, and another one for what is wrong with it."""
+    width = max((len(report.name) for report in reports), default=0)
+    lines = []
+    for report in reports:
+        lines.append(f"{report.name:{width}}  {len(report.node_types):4} nodes  {report.seconds:6.2f} s")
+        if report.error is not None:
+            lines.append(f"    {report.error}")
+    return "\n".join(lines) or "There are no node packs."
+
+
+def pack_line(report: PackReport) -> str:
+    """What is wrong with a node pack."""
+    return f"node pack {report.name}: {report.error}"
 
 
 def complain(text: str) -> None:

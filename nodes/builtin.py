@@ -9,12 +9,14 @@ from nodes import (
     latent,
     latent_edit,
     loaders,
+    logic,
     mask,
     primitives,
     sampling,
     sigmas,
+    strings,
 )
-from nodes.declare import collect
+from nodes.registration import Origin, register, typed_nodes
 
 MODULES = (
     loaders,
@@ -28,10 +30,14 @@ MODULES = (
     image_edit,
     mask,
     primitives,
+    strings,
+    logic,
 )
 """One module for each category of the palette."""
 
 
 def builtin_nodes() -> dict[str, NodeType]:
-    """Class type -> node type."""
-    return collect(*MODULES)
+    """Class type -> node type, by the way that a pack of typed functions takes."""
+    node_types: dict[str, NodeType] = {}
+    register(node_types, typed_nodes(MODULES, Origin()))
+    return node_types

@@ -17,7 +17,7 @@ class OutputSeries:
 
     def __init__(self, folders: Folders, place: Place, prefix: str, *, width: int = 0, height: int = 0) -> None:
         self._place = place
-        whole = PurePosixPath(_filled(prefix, width, height).replace("\\", "/"))
+        whole = PurePosixPath(fill_prefix(prefix, width, height).replace("\\", "/"))
         if not whole.name or prefix.endswith(("/", "\\")):
             raise PathError(f"The prefix '{prefix}' names no file. Add a name after the last slash.")
         self._name = whole.name
@@ -25,7 +25,7 @@ class OutputSeries:
         # Confined by Folders; the name stands for all that follow in the series.
         self._folder = folders.resolve(place, whole.as_posix()).parent
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._number = self._highest()
+        self._number = highest_number(self._folder, self._name)
 
     def next(self, suffix: str, *, batch_num: int = 0) -> tuple[Path, dict[str, str]]:
         """The next path of the series, and the entry by which clients ask for it."""
@@ -37,12 +37,6 @@ class OutputSeries:
         subfolder = self._folder.relative_to(self._root).as_posix()
         entry = {"filename": name, "subfolder": "" if subfolder == "." else subfolder, "type": self._place}
         return self._folder / name, entry
-
-    def _highest(self) -> int:
-        stem = re.escape(self._name).replace("%batch_num%", r"\d+")
-        pattern = re.compile(rf"{stem}_(\d+)_?(\..*)?", re.IGNORECASE)
-        numbers = (int(match[1]) for name in os.listdir(self._folder) if (match := pattern.fullmatch(name)))
-        return max(numbers, default=0)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -56,7 +50,16 @@ def write_whole(path: Path, content: bytes) -> None:
         raise PathError(f"'{path.name}' cannot be written: {error.strerror or error}.") from error
 
 
-def _filled(prefix: str, width: int, height: int) -> str:
+def highest_number(folder: Path, stem: str) -> int:
+    """The number of the last file of a series; 0 if there is none."""
+    escaped = re.escape(stem).replace("%batch_num%", r"\d+")
+    pattern = re.compile(rf"{escaped}_(\d+)_?(\..*)?", re.IGNORECASE)
+    numbers = (int(match[1]) for name in os.listdir(folder) if (match := pattern.fullmatch(name)))
+    return max(numbers, default=0)
+
+
+def fill_prefix(prefix: str, width: int, height: int) -> str:
+    """The prefix of a series with the picture's size and the time in place of their names; %batch_num% stays."""
     now = time.localtime()
     values = {
         "width": width, "height": height,

@@ -1,15 +1,17 @@
 """The socket vocabulary: what a node's parameters and results may be. Names only; the values are defined below."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
 from executor.schema import Widget
-from nodes.declare import Socket
 from nodes.diffusion import values
 from nodes.diffusion.sampling import guidance, noise
 from nodes.diffusion.sampling.samplers.contract import SamplerChoice
+from nodes.marks import Socket
 
+AnyValue = Annotated[Any, Socket("*")]
+"""What any output gives; a literal of any kind too."""
 Model = Annotated[values.Model, Socket("MODEL")]
 Clip = Annotated[values.TextEncoder, Socket("CLIP")]
 Vae = Annotated[values.VAE, Socket("VAE")]

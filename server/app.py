@@ -1,10 +1,10 @@
 """The web application, put together: state, routes, middlewares, and what starts and stops with it.
 
-It makes no worker and binds no address: `main.py` hands over the first, `server.serve` does the second.
+It makes no workers and binds no address: `main.py` hands over the former, `server.serve` does the latter.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
@@ -13,11 +13,13 @@ from executor.worker import Worker
 from server import keys, websocket
 from server.catalogue import Catalogue
 from server.clients import Clients
+from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.files import sweep
 from server.jobs import JobStore, StoreError
 from server.middleware import chain, header_signal
 from server.origin import OriginPolicy
+from server.pool import WorkerPool
 from server.routes import (
     editor,
     files,
@@ -36,22 +38,24 @@ from server.settings import ServerSettings
 from server.settings_file import SettingsFile
 
 
-def make_app(worker: Worker, folders: Folders, settings: ServerSettings) -> web.Application:
-    """The application that serves `worker`, which it closes at its end. It starts nothing before it is run."""
+def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettings) -> web.Application:
+    """The application that serves `workers`, which it closes at its end. It starts nothing before it is run."""
     policy = OriginPolicy.of(settings)
     app = web.Application(middlewares=chain(policy), client_max_size=settings.max_upload_size)
     database = settings.database or folders.user / "heddle.db"
     store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
     clients = Clients()
-    catalogue = Catalogue(worker, settings.worker_deadline)
+    credentials = Credentials()
+    pool = WorkerPool(workers, settings.jobs_per_worker)
     app[keys.SETTINGS] = settings
     app[keys.FOLDERS] = folders
-    app[keys.WORKER] = worker
+    app[keys.WORKERS] = pool
     app[keys.STORE] = store
     app[keys.CLIENTS] = clients
     app[keys.SOCKETS] = set()
-    app[keys.CATALOGUE] = catalogue
-    app[keys.DISPATCHER] = Dispatcher(worker, store, clients, catalogue, settings.preview_method)
+    app[keys.CATALOGUE] = Catalogue(pool, settings.worker_deadline)
+    app[keys.CREDENTIALS] = credentials
+    app[keys.DISPATCHER] = Dispatcher(pool, store, clients, credentials, settings.preview_method)
     app[keys.USER_SETTINGS] = SettingsFile(folders.user / "default" / "comfy.settings.json")
     app.add_routes(all_routes())
     app.on_response_prepare.append(header_signal(policy))
@@ -73,17 +77,16 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     try:
         exhausted = await app[keys.STORE].open()
     except StoreError:
-        await app[keys.WORKER].close()
+        await app[keys.WORKERS].close()
         await app[keys.STORE].close()
         raise
-    app[keys.CATALOGUE].start()
+    app[keys.WORKERS].start()
     await app[keys.DISPATCHER].start(exhausted)
     sweeping = asyncio.create_task(asyncio.to_thread(_sweep, app[keys.FOLDERS]))
     yield
     await sweeping
     await app[keys.DISPATCHER].stop()
-    await app[keys.CATALOGUE].stop()
-    await app[keys.WORKER].close()
+    await app[keys.WORKERS].close()
     await app[keys.STORE].close()
 
 

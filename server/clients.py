@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from server.protocol.messages import Frame, Message
+from server.protocol.frames import Frame, Message
 from server.wire import encode
 
 log = logging.getLogger(__name__)

@@ -1,21 +1,24 @@
-"""Jobs to the worker, one after the other: claim, run, tell, settle.
+"""Jobs to the workers: claim, run, tell, settle; as many at once as the workers have room for.
 
 The loop outlives every job: whatever a run does, its job ends in exactly one state on the disk, and the next one
-starts. It decides what becomes of a job; the store keeps it, `protocol.messages` words it, `clients` carries it.
+starts. It decides what becomes of a job; `pool` says who runs it, the store keeps it, `protocol.messages` words it,
+`clients` carries it.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from executor.events import RunFinished, RunInterrupted
-from executor.worker import Job, PreviewMethod, Worker, WorkerLost
-from server.catalogue import Catalogue
+from executor.worker import Job, PreviewMethod, WorkerLost
 from server.clients import Clients
+from server.credentials import Credentials
 from server.jobs import MAX_ATTEMPTS, JobRecord, JobStore, StoreError, now_ms
-from server.protocol.messages import Frame, Narrator, finished, status
+from server.pool import Station, WorkerPool
+from server.protocol.frames import Frame, finished, status
+from server.protocol.messages import Narrator
 from server.protocol.prompts import preview_method_of
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ _FAREWELL_SECONDS: Final = 2.0
 @dataclass(slots=True)
 class _Run:
     job: JobRecord
+    station: Station
     narrator: Narrator
     cancelled: bool = False
     """Someone asked for its end."""
@@ -39,20 +43,25 @@ class _Run:
 
 
 class Dispatcher:
-    """Feeds one worker from the store. `start` and `stop` bracket its life."""
+    """Feeds the workers of `pool` from the store. `start` and `stop` bracket its life."""
 
     def __init__(
-        self, worker: Worker, store: JobStore, clients: Clients, catalogue: Catalogue, preview_method: PreviewMethod
+        self,
+        pool: WorkerPool,
+        store: JobStore,
+        clients: Clients,
+        credentials: Credentials,
+        preview_method: PreviewMethod,
     ) -> None:
-        self._worker = worker
+        self._pool = pool
         self._store = store
         self._clients = clients
-        self._catalogue = catalogue
+        self._credentials = credentials
         self._preview_method = preview_method
-        self._run: _Run | None = None
+        self._runs: dict[str, _Run] = {}
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
-        self._errands: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, exhausted: Iterable[JobRecord] = ()) -> None:
         """Begin. `exhausted` jobs were running at too many crashes of the server, and end here."""
@@ -65,16 +74,16 @@ class Dispatcher:
         self._loop = asyncio.create_task(self._serve(), name="dispatch jobs")
 
     async def stop(self) -> None:
-        """Stop; a running job is interrupted and goes back to the queue."""
-        tasks = [task for task in (self._loop, *self._errands) if task is not None]
+        """Stop; running jobs are interrupted and go back to the queue."""
+        tasks = [task for task in (self._loop, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def running(self) -> str | None:
-        """The id of the running job."""
-        return self._run.job.job_id if self._run is not None else None
+        """The id of the running job, of several the one that began first."""
+        return next(iter(self._runs), None)
 
     def wake(self) -> None:
         """There may be a pending job."""
@@ -85,85 +94,92 @@ class Dispatcher:
         self._clients.broadcast(status(self._store.remaining))
 
     def catch_up(self, sid: str) -> list[Frame]:
-        """What a socket that joins now must hear of the running job, if that is its own."""
-        run = self._run
-        return run.narrator.catch_up() if run is not None and run.job.client_id == sid else []
+        """What a socket that joins now must hear of the running jobs that are its own."""
+        own = (run for run in self._runs.values() if run.job.client_id == sid)
+        return [frame for run in own for frame in run.narrator.catch_up()]
 
     async def interrupt(self, job_id: str | None = None) -> bool:
-        """Stop the running job if it is `job_id`, or whatever runs for None. False if nothing fits."""
-        run = self._run
-        if run is None or (job_id is not None and run.job.job_id != job_id):
-            return False
-        run.cancelled = True
-        await self._ask(run)
-        return True
+        """Stop the job `job_id` if it runs, or whatever runs for None. False if nothing fits."""
+        runs = [run for run in self._runs.values() if job_id in (None, run.job.job_id)]
+        for run in runs:
+            run.cancelled = True
+        await asyncio.gather(*(self._ask(run) for run in runs))
+        return bool(runs)
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
-        """Have the worker drop models (and memos) once the running job has ended."""
-        self._errand(self._worker.free(unload_models=unload_models, free_memory=free_memory))
+        """Have the workers drop models (and memos) once their jobs have ended."""
+        self._begin(self._pool.free(unload_models=unload_models, free_memory=free_memory))
 
-    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
-        async def run() -> None:
-            try:
-                await work
-            except WorkerLost as lost:
-                log.warning("The worker had nothing left to free: %s", lost)
-
-        task = asyncio.create_task(run())
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _ask(self, run: _Run) -> None:
         try:
-            run.asked = await self._worker.interrupt(run.job.job_id) or run.asked
+            run.asked = await run.station.worker.interrupt(run.job.job_id) or run.asked
         except WorkerLost:
             run.asked = True  # the run itself reports the loss
 
     async def _serve(self) -> None:
-        await self._catalogue.wait()
         while True:
+            await self._pool.room()
             self._wake.clear()
             try:
                 job = await self._store.claim()
-                if job is None:
-                    await self._wake.wait()
-                else:
-                    await self._run_job(job)
             except StoreError as error:
                 log.error("%s Jobs wait until it can be used again.", error)
                 await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            if job is None:
+                await self._wake.wait()
+                continue
+            try:
+                station = await self._pool.take(job.job_id, job.prompt)
+            except asyncio.CancelledError:
+                await self._store.requeue(job.job_id, forgive=True)
+                raise
+            run = self._runs[job.job_id] = _Run(job, station, Narrator(job, now_ms))
+            self._begin(self._run_job(run))
 
-    async def _run_job(self, job: JobRecord) -> None:
-        run = self._run = _Run(job, Narrator(job, now_ms))
-        self.announce()
-        last: list[Frame] | None
+    async def _run_job(self, run: _Run) -> None:
+        job_id = run.job.job_id
         try:
-            last = await self._follow(run)
+            self.announce()
+            last = await self._last_words(run)
+            if last is None:
+                del self._runs[job_id]
+                await self._persist(lambda: self._store.requeue(job_id), f"Job {job_id} waits for its second attempt.")
+                self.wake()
+                self.announce()
+            else:
+                await self._settle(run, last)
+        finally:
+            if self._runs.get(job_id) is run:  # its second attempt may have begun elsewhere
+                del self._runs[job_id]
+            self._pool.release(run.station, job_id)
+
+    async def _last_words(self, run: _Run) -> list[Frame] | None:
+        """Run the job to its end; the frames that tell it, or None if it is to be tried again."""
+        try:
+            return await self._follow(run)
         except asyncio.CancelledError:
             await self._give_back(run)
             raise
         except WorkerLost as lost:
-            last = self._after_loss(run, str(lost))
+            self._pool.lost(run.station)
+            return self._after_loss(run, str(lost))
         except Exception as error:  # no single job may end the loop that serves all of them
-            log.exception("Job %s could not be run", job.job_id)
-            last = run.narrator.broken(type(error).__name__, f"The server could not follow this run: {error}")
-        if last is None:
-            self._run = None
-            await self._store.requeue(job.job_id)
-            self.announce()
-            return
-        await self._settle(run, last)
+            log.exception("Job %s could not be run", run.job.job_id)
+            return run.narrator.broken(type(error).__name__, f"The server could not follow this run: {error}")
 
     async def _follow(self, run: _Run) -> list[Frame]:
         """Run the job and tell it; returns the frames of its end, which must not be sent before it is on the disk."""
-        extra_pnginfo = run.job.extra_data.get("extra_pnginfo") or {}
-        preview_method = preview_method_of(run.job.extra_data, self._preview_method)
-        work = Job(run.job.job_id, run.job.prompt, run.job.targets, extra_pnginfo, preview_method)
         self._clients.send(run.job.client_id, run.narrator.begin())
         if run.cancelled:
             return run.narrator.cancelled()
         last: list[Frame] | None = None
-        events = self._worker.run(work)
+        events = run.station.worker.run(self._order(run.job))
         try:
             async for event in events:
                 frames = run.narrator.tell(event)
@@ -181,6 +197,18 @@ class Dispatcher:
             run.narrator.broken("RunFailed", "The worker ended this run without saying how.") if last is None else last
         )
 
+    def _order(self, job: JobRecord) -> Job:
+        """What the worker is told to do."""
+        return Job(
+            job.job_id,
+            job.prompt,
+            job.targets,
+            extra_pnginfo=job.extra_data.get("extra_pnginfo") or {},
+            preview_method=preview_method_of(job.extra_data, self._preview_method),
+            client_id=job.client_id,
+            credentials=self._credentials.of(job.job_id),
+        )
+
     def _after_loss(self, run: _Run, how: str) -> list[Frame] | None:
         """The worker died. None: the job gets its second attempt."""
         log.warning("The worker was lost at %s of job %s: %s", run.narrator.current(), run.job.job_id, how)
@@ -195,17 +223,23 @@ class Dispatcher:
 
     async def _settle(self, run: _Run, last: list[Frame]) -> None:
         """Keep the result, then tell the end. A full disk delays the end; it does not lose the result."""
-        while True:
-            try:
-                await self._store.finish(run.job.job_id, run.narrator.ended or "failed", run.narrator.result())
-                break
-            except StoreError as error:
-                log.error("%s The result of job %s waits.", error, run.job.job_id)
-                await asyncio.sleep(_RETRY_SECONDS)
-        self._run = None
+        job_id, ended = run.job.job_id, run.narrator.ended or "failed"
+        result = run.narrator.result()
+        await self._persist(lambda: self._store.finish(job_id, ended, result), f"The result of job {job_id} waits.")
+        del self._runs[job_id]
+        self._credentials.drop([job_id])
         self._clients.send(run.job.client_id, last)
         self.announce()
-        self._clients.send(run.job.client_id, [finished(run.job.job_id)])
+        self._clients.send(run.job.client_id, [finished(job_id)])
+
+    async def _persist(self, write: Callable[[], Awaitable[None]], otherwise: str) -> None:
+        """Write until it succeeds; `otherwise` says what waits for that."""
+        while True:
+            try:
+                return await write()
+            except StoreError as error:
+                log.error("%s %s", error, otherwise)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _give_back(self, run: _Run) -> None:
         """The server stops: the job returns to the queue as if it had not been tried."""

@@ -5,20 +5,22 @@ from typing import Final
 from aiohttp import web
 
 from executor.folders import Folders
-from executor.worker import Worker
 from server.catalogue import Catalogue
 from server.clients import Clients
+from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore
+from server.pool import WorkerPool
 from server.settings import ServerSettings
 from server.settings_file import SettingsFile
 
 SETTINGS: Final = web.AppKey("settings", ServerSettings)
 FOLDERS: Final = web.AppKey("folders", Folders)
-WORKER: Final[web.AppKey[Worker]] = web.AppKey("worker")
+WORKERS: Final = web.AppKey("workers", WorkerPool)
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 STORE: Final = web.AppKey("store", JobStore)
 CLIENTS: Final = web.AppKey("clients", Clients)
+CREDENTIALS: Final = web.AppKey("credentials", Credentials)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
 SOCKETS: Final[web.AppKey[set[web.WebSocketResponse]]] = web.AppKey("sockets")
 USER_SETTINGS: Final = web.AppKey("user_settings", SettingsFile)

@@ -34,6 +34,8 @@ class ServerSettings:
     """Unfinished jobs; one more is answered 429."""
     max_history: int = 10_000
     """Finished jobs that are kept; the oldest go first."""
+    jobs_per_worker: int = 1
+    """Jobs that one worker runs at once; what they have in common is executed once."""
     worker_deadline: float = 120.0
     """How long a request waits for the worker's node definitions before it is answered 503."""
     version: str = "0"

@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from server.clients import Client, Packed
 from server.errors import ApiError
 from server.keys import CLIENTS, DISPATCHER, SETTINGS, SOCKETS, STORE
-from server.protocol.messages import Message, features, status
+from server.protocol.frames import Message, features, status
 from server.protocol.prompts import MAX_CLIENT_ID
 
 _MAX_INBOUND: Final = 1024 * 1024

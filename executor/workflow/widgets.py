@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from executor.object_info import input_from_info
+from executor.dynamic import AUTOGROW, DYNAMIC_COMBO, grown_sockets, key_socket, option_sockets
 from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition, Widget
 from executor.workflow.document import WorkflowNode
-
-DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 
 CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 """What the entry after a seed may say; older files have true or false."""
@@ -56,14 +54,15 @@ class Values:
 def read_values(node: WorkflowNode, definition: NodeDefinition) -> Values:
     """The values of the node's widgets; a widget without a saved value has its default."""
     named = node.named or (node.values if isinstance(node.values, Mapping) else None)
+    slots = [slot.name for slot in node.inputs]
     if named is not None:
-        return _settle(node, _read(definition, lambda entry: named.get(entry.socket.name, MISSING)))
+        return _settle(node, _read(definition, slots, lambda entry: named.get(entry.socket.name, MISSING)))
     assert not isinstance(node.values, Mapping)
     saved = list(node.values)
-    with_dummies = 0 < _dummies(definition) == len(saved) - _count(definition)
-    found, _ = _read_list(definition, saved, with_dummies=with_dummies)
+    with_dummies = 0 < _dummies(definition) == len(saved) - _count(definition, slots)
+    found, _ = _read_list(definition, slots, saved, with_dummies=with_dummies)
     if _misfits(found):
-        repairs = [_read_list(definition, other) for other in _repairs(saved)]
+        repairs = [_read_list(definition, slots, other) for other in _repairs(saved)]
         # Of all readings in which every type fits, the one with the fewest unknown choices and values left over.
         fitting = [(_strangers(other), surplus, i) for i, (other, surplus) in enumerate(repairs) if not _misfits(other)]
         if fitting:
@@ -140,15 +139,21 @@ def _repairs(saved: Sequence[Any]) -> Iterator[list[Any]]:
         yield [*saved[:place], *saved[place + 1 :]]
 
 
-def _read_list(definition: NodeDefinition, saved: Sequence[Any], *, with_dummies: bool = False) -> tuple[Found, int]:
+def _read_list(
+    definition: NodeDefinition, slots: Sequence[str], saved: Sequence[Any], *, with_dummies: bool = False
+) -> tuple[Found, int]:
     """The values by position, and how many were left over."""
     remaining = iter(saved)
-    found = _read(definition, lambda entry: next(remaining, MISSING), with_dummies=with_dummies)  # noqa: ARG005 - a `Take`
+
+    def take(_: Entry) -> Any:
+        return next(remaining, MISSING)
+
+    found = _read(definition, slots, take, with_dummies=with_dummies)
     return found, sum(1 for _ in remaining)
 
 
-def _read(definition: NodeDefinition, take: Take, *, with_dummies: bool = False) -> Found:
-    """Ask `take` for every entry of a node's list of values, in order."""
+def _read(definition: NodeDefinition, slots: Sequence[str], take: Take, *, with_dummies: bool = False) -> Found:
+    """Ask `take` for every entry of a node's list of values, in order. `slots` are the names of its saved inputs."""
     found: list[tuple[Entry, Any]] = []
 
     def ask(socket: InputSocket, *, sent: bool = True) -> Any:
@@ -161,7 +166,9 @@ def _read(definition: NodeDefinition, take: Take, *, with_dummies: bool = False)
     while waiting:
         socket = waiting.pop()
         if socket.type == DYNAMIC_COMBO:
-            waiting.extend(reversed(_option_sockets(socket, ask(_key_socket(socket)))))
+            waiting.extend(reversed(_option_of(socket, ask(key_socket(socket)))))
+        elif socket.type == AUTOGROW:
+            waiting.extend(reversed(grown_sockets(socket, slots)))
         elif socket.widget is not None:
             ask(socket)
             if socket.widget.control_after_generate or socket.widget.kind == "seed":
@@ -173,31 +180,15 @@ def _read(definition: NodeDefinition, take: Take, *, with_dummies: bool = False)
     return found
 
 
-def _options_of(socket: InputSocket) -> list[Mapping[str, Any]]:
-    options = socket.options.get("options")
-    return [option for option in options if isinstance(option, Mapping)] if isinstance(options, list | tuple) else []
+def _option_of(socket: InputSocket, key: Any) -> list[InputSocket]:
+    """The inputs that come with the saved key of a dynamic combo; those of its default if it has no such option."""
+    sockets = option_sockets(socket, key)
+    return (option_sockets(socket, default_of(key_socket(socket))) if sockets is None else sockets) or []
 
 
-def _key_socket(socket: InputSocket) -> InputSocket:
-    keys = [str(option.get("key")) for option in _options_of(socket)]
-    return input_from_info(socket.name, ["COMBO", {"options": keys}], required=socket.required)
-
-
-def _option_sockets(socket: InputSocket, key: Any) -> list[InputSocket]:
-    """The inputs that the chosen option of a dynamic combo brings, named `parent.child`."""
-    options = _options_of(socket)
-    chosen = next((option for option in options if option.get("key") == key), options[0] if options else {})
-    groups = chosen.get("inputs") or {}
-    return [
-        input_from_info(f"{socket.name}.{name}", entry, required=group == "required")
-        for group in ("required", "optional")
-        for name, entry in (groups.get(group) or {}).items()
-    ]
-
-
-def _count(definition: NodeDefinition) -> int:
+def _count(definition: NodeDefinition, slots: Sequence[str]) -> int:
     uploads = sum(1 for socket in definition.inputs if socket.widget and socket.widget.upload)
-    return len(_read(definition, lambda entry: MISSING)) + uploads  # noqa: ARG005 - a `Take`
+    return len(_read(definition, slots, lambda entry: MISSING)) + uploads  # noqa: ARG005 - a `Take`
 
 
 def _dummies(definition: NodeDefinition) -> int:

@@ -1,21 +1,19 @@
 """NodeDefinition -> the entry of `/object_info` that editors and clients build their nodes from.
 
-Always in the V1 shape (a combo is a list of its choices), because clients index into that list.
+Always in the V1 shape (a combo is a list of its choices), because clients index into that list. Sockets that grow with
+their values (COMFY_AUTOGROW_V3, COMFY_DYNAMICCOMBO_V3, ...) are no combos and keep their options as they are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from executor.object_info import input_info
-from executor.schema import FolderChoices, InputSocket, NodeDefinition
+from executor.schema import HIDDEN, FolderChoices, InputSocket, NodeDefinition
 
 ChoicesOf = Callable[[str], Sequence[str]]
 """Folder key -> the names of its files at this moment."""
 
 _HIDDEN_OF_RESOURCE: Final = {"RunInfo": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}}
-_HIDDEN_WORDS: Final = frozenset(
-    {"PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG"}
-)
 
 
 def object_info(definitions: Mapping[str, NodeDefinition], choices_of: ChoicesOf) -> dict[str, Any]:
@@ -56,7 +54,10 @@ def entry(definition: NodeDefinition, choices_of: ChoicesOf) -> dict[str, Any]:
         "is_input_list": definition.input_is_list,
         "deprecated": definition.deprecated,
         "experimental": definition.experimental,
+        "api_node": definition.api_node,
         "search_aliases": list(definition.search_aliases),
+        "output_tooltips": _unless_empty([output.tooltip for output in definition.outputs]),
+        "output_matchtypes": _unless_empty([output.matches for output in definition.outputs]),
     }
     return described | {name: mark for name, mark in marks.items() if mark}
 
@@ -65,9 +66,14 @@ def _hidden(definition: NodeDefinition) -> dict[str, str]:
     hidden: dict[str, str] = {}
     for name, resource in definition.injected.items():
         hidden |= _HIDDEN_OF_RESOURCE.get(resource, {})
-        if resource in _HIDDEN_WORDS:
+        if resource in HIDDEN:
             hidden[name] = resource
     return hidden
+
+
+def _unless_empty(facts: list[str | None]) -> list[str | None]:
+    """One fact for each output, null where it has none; nothing if none of them has any."""
+    return facts if any(facts) else []
 
 
 def _choices(socket: InputSocket, choices_of: ChoicesOf) -> Sequence[str | int | float]:

@@ -7,14 +7,15 @@ import math
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from executor.worker import PreviewMethod, PromptError, Validation
 from server.errors import ApiError
 
 _PROMPT_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
-_SECRETS: Final = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
+_SECRETS: Final = {"auth_token_comfy_org": "AUTH_TOKEN_COMFY_ORG", "api_key_comfy_org": "API_KEY_COMFY_ORG"}
+"""Key of `extra_data` -> hidden input of the nodes that ask for it."""
 MAX_CLIENT_ID: Final = 256
 
 
@@ -30,6 +31,8 @@ class PromptRequest:
     extra_data: Mapping[str, Any]
     targets: tuple[str, ...] | None
     """The output nodes that the client wants; None means all."""
+    credentials: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Hidden input -> secret; no part of `extra_data`."""
 
 
 def parse_prompt_request(body: object, now: int) -> PromptRequest:
@@ -58,6 +61,7 @@ def parse_prompt_request(body: object, now: int) -> PromptRequest:
         front=bool(body.get("front")),
         extra_data=_extra_data(body.get("extra_data"), client_id, now),
         targets=_targets(body.get("partial_execution_targets")),
+        credentials=_credentials(body.get("extra_data")),
     )
 
 
@@ -150,6 +154,11 @@ def _extra_data(value: object, client_id: str | None, now: int) -> dict[str, Any
     if not isinstance(kept.get("extra_pnginfo", {}), (dict, type(None))):
         raise _invalid("'extra_data.extra_pnginfo' must be an object; each key becomes a text chunk of saved pictures.")
     return kept | {"create_time": now} | ({"client_id": client_id} if client_id is not None else {})
+
+
+def _credentials(extra_data: object) -> dict[str, str]:
+    given = extra_data if isinstance(extra_data, dict) else {}
+    return {hidden: given[key] for key, hidden in _SECRETS.items() if isinstance(given.get(key), str) and given[key]}
 
 
 def _targets(value: object) -> tuple[str, ...] | None:

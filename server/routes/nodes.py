@@ -24,13 +24,13 @@ def routes() -> list[web.RouteDef]:
 
 async def get_object_info(request: web.Request) -> web.Response:
     """Every node type with its inputs, outputs and widgets; waits until the worker has loaded them, else 503."""
-    definitions = await request.app[CATALOGUE].definitions()
+    definitions = await request.app[CATALOGUE].refreshed()
     return await _described(definitions, request.app[FOLDERS])
 
 
 async def get_node(request: web.Request) -> web.Response:
     """`{class_type: entry}` for one node type; `{}` for an unknown one."""
-    definitions = await request.app[CATALOGUE].definitions()
+    definitions = await request.app[CATALOGUE].refreshed()
     class_type = request.match_info["class_type"]
     chosen = {class_type: definitions[class_type]} if class_type in definitions else {}
     return await _described(chosen, request.app[FOLDERS])

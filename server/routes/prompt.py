@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from executor.worker import Validation, WorkerLost
+from executor.worker import Validation
 from server.errors import ApiError
-from server.jobs import DuplicateJob, NewJob, QueueFull, now_ms
-from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKER
+from server.jobs import DuplicateJob, JobRecord, NewJob, QueueFull, now_ms
+from server.keys import CATALOGUE, CREDENTIALS, DISPATCHER, SETTINGS, STORE, WORKERS
 from server.protocol.prompts import PromptRequest, accepted, parse_prompt_request, refused
 from server.wire import json_response, read_json
 
@@ -26,36 +26,40 @@ async def post_prompt(request: web.Request) -> web.Response:
     body = await read_json(request, request.app[SETTINGS].max_json_size)
     asked = parse_prompt_request(body, now_ms())
     await request.app[CATALOGUE].definitions()  # so that a worker that cannot start is said, not waited for
-    validation = await _validated(request, asked)
+    validation = await request.app[WORKERS].ask(lambda worker: worker.validate(asked.prompt, asked.targets))
     if not validation.outputs:
         return json_response(refused(validation), status=400)
-    try:
-        job = await request.app[STORE].add(
-            NewJob(
-                asked.prompt_id,
-                asked.prompt,
-                validation.outputs,
-                asked.extra_data,
-                asked.client_id,
-                asked.number,
-                asked.front,
-            )
-        )
-    except DuplicateJob:
-        message = f"A job with the prompt_id '{asked.prompt_id}' exists already; leave prompt_id out to get a new one."
-        raise ApiError(409, "duplicate_prompt_id", message) from None
-    except QueueFull:
-        message = f"{request.app[SETTINGS].max_queue} jobs wait already; try again when some have ended."
-        raise ApiError(429, "queue_full", message) from None
+    job = await _added(request, asked, validation)
     dispatcher = request.app[DISPATCHER]
     dispatcher.announce()
     dispatcher.wake()
     return json_response(accepted(job.job_id, job.number, validation))
 
 
-async def _validated(request: web.Request, asked: PromptRequest) -> Validation:
-    worker = request.app[WORKER]
+async def _added(request: web.Request, asked: PromptRequest, validation: Validation) -> JobRecord:
+    """Put the job on the disk, and what it brought of credentials elsewhere. Raises ApiError if it is not accepted."""
+    new = NewJob(
+        asked.prompt_id,
+        asked.prompt,
+        validation.outputs,
+        asked.extra_data,
+        asked.client_id,
+        asked.number,
+        asked.front,
+    )
+    credentials = request.app[CREDENTIALS]
+    # Before it is in the store, because it may run as soon as it is.
+    kept = credentials.keep(new.job_id, asked.credentials)
+    job: JobRecord | None = None
     try:
-        return await worker.validate(asked.prompt, asked.targets)
-    except WorkerLost:
-        return await worker.validate(asked.prompt, asked.targets)  # its successor can judge as well
+        job = await request.app[STORE].add(new)
+    except DuplicateJob:
+        message = f"A job with the prompt_id '{asked.prompt_id}' exists already; leave prompt_id out to get a new one."
+        raise ApiError(409, "duplicate_prompt_id", message) from None
+    except QueueFull:
+        message = f"{request.app[SETTINGS].max_queue} jobs wait already; try again when some have ended."
+        raise ApiError(429, "queue_full", message) from None
+    finally:
+        if kept and job is None:
+            credentials.drop([new.job_id])
+    return job

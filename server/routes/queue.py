@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from server.errors import ApiError
-from server.keys import DISPATCHER, SETTINGS, STORE
+from server.keys import CREDENTIALS, DISPATCHER, SETTINGS, STORE
 from server.protocol.records import queue_item
 from server.wire import json_response, read_json
 
@@ -32,13 +32,13 @@ async def post_queue(request: web.Request) -> web.Response:
     """Withdraw pending jobs: `{"clear": true}` or `{"delete": [prompt_id, ...]}`. Unknown ids are no error."""
     body = await read_object(request)
     chosen = None if body.get("clear") else id_list(body)
-    await request.app[STORE].withdraw(chosen)
+    request.app[CREDENTIALS].drop(await request.app[STORE].withdraw(chosen))
     request.app[DISPATCHER].announce()
     return web.Response()
 
 
 async def post_interrupt(request: web.Request) -> web.Response:
-    """Stop the running job; with `{"prompt_id": id}` only if it is that one. Always 200."""
+    """Stop all running jobs; with `{"prompt_id": id}` only that one, if it runs. Always 200."""
     body = await read_object(request)
     prompt_id = body.get("prompt_id")
     if prompt_id is not None and not isinstance(prompt_id, str):
@@ -48,7 +48,7 @@ async def post_interrupt(request: web.Request) -> web.Response:
 
 
 async def post_free(request: web.Request) -> web.Response:
-    """After the running job, drop the loaded models (`unload_models`) and every memo too (`free_memory`)."""
+    """After what runs now, drop the loaded models (`unload_models`) and every memo too (`free_memory`)."""
     body = await read_object(request)
     free_memory = bool(body.get("free_memory"))
     unload_models = bool(body.get("unload_models")) or free_memory

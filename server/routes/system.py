@@ -1,6 +1,5 @@
 """`/system_stats`, `/features`, `/users` and `/health`: what runs here, on what."""
 
-import asyncio
 import os
 import platform
 import sys
@@ -9,16 +8,15 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from executor.worker import Device, WorkerLost, WorkerReport
+from executor.worker import Device, WorkerReport
 from server.errors import ApiError
-from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKER
-from server.protocol.messages import features
+from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKERS
+from server.protocol.frames import features
 from server.settings import ServerSettings
 from server.wire import json_response, threaded
 
 PROTOCOL_VERSION: Final = "0.8.0"
 """The version of ComfyUI whose protocol is spoken; clients compare it."""
-_REPORT_SECONDS: Final = 5.0
 
 
 def routes() -> list[web.RouteDef]:
@@ -32,7 +30,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def get_system_stats(request: web.Request) -> web.Response:
-    """The system's and the devices' memory, and versions; `devices` is empty if the worker cannot start."""
+    """The system's and the devices' memory, and versions; `devices` is empty if no worker can start."""
     report = await _report(request)
     devices = [_device(device) for device in report.devices]
     return json_response({"system": _system(request.app[SETTINGS], report), "devices": devices})
@@ -49,19 +47,26 @@ def get_users(_request: web.Request) -> web.Response:
 
 
 async def get_health(request: web.Request) -> web.Response:
-    """`{"status": "ok", "worker": "ready" | "starting" | why not, "queue_remaining": n}`."""
+    """`{"status": "ok", "worker": "ready" | "starting" | why not, "queue_remaining": n}`, and each worker's jobs."""
     remaining = await request.app[STORE].count()
-    worker = request.app[CATALOGUE].state
-    running = request.app[DISPATCHER].running
-    return json_response({"status": "ok", "worker": worker, "running": running, "queue_remaining": remaining})
+    stations = request.app[WORKERS].stations
+    return json_response(
+        {
+            "status": "ok",
+            "worker": request.app[CATALOGUE].state,
+            "workers": [{"state": station.state, "running": station.running} for station in stations],
+            "running": request.app[DISPATCHER].running,
+            "queue_remaining": remaining,
+        }
+    )
 
 
 async def _report(request: web.Request) -> WorkerReport:
     try:
         await request.app[CATALOGUE].definitions()
-        return await asyncio.wait_for(request.app[WORKER].report(), _REPORT_SECONDS)
-    except (ApiError, WorkerLost, TimeoutError):
+    except ApiError:
         return WorkerReport((), {})
+    return await request.app[WORKERS].report()
 
 
 def _system(settings: ServerSettings, report: WorkerReport) -> dict[str, Any]:

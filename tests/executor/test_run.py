@@ -148,8 +148,8 @@ async def test_a_failure_stops_only_what_depends_on_it_and_leaves_no_memo(worker
 
 FAILURES = [
     ("a = Number 1\nc = Crash a\ns = Show c", "c", "ZeroDivisionError", "without a message"),
-    ("c = Short\ns = Show c", "c", "executor.call.BadResult", "returned 1 outputs but declares 2"),
-    ("u = Unsayable", "u", "executor.call.BadResult", "not JSON"),
+    ("c = Short\ns = Show c", "c", "executor.results.BadResult", "returned 1 outputs but declares 2"),
+    ("u = Unsayable", "u", "executor.results.BadResult", "not JSON"),
     ("n = Needy\ns = Show n", "n", "LookupError", "'Printer'"),
     ("c = Count 0\na = Add c 1\ns = Show a", "a", "executor.schema.InputError", "empty"),
 ]

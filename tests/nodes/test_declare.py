@@ -34,7 +34,8 @@ def wire_input(socket: InputSocket) -> list[Any]:
         options |= {"display": "color"} if widget.kind == "color" else {}
         if widget.kind == "combo":
             return [[] if isinstance(widget.choices, FolderChoices) else list(widget.choices), options]
-    return [socket.type, options]
+    options |= {"lazy": True} if socket.lazy else {}
+    return [socket.type, options | socket.options]
 
 
 def recorded_input(entry: list[Any]) -> list[Any]:
@@ -62,6 +63,8 @@ def test_a_node_has_the_recorded_outputs_and_names(class_type: str) -> None:
     assert [socket.type for socket in definition.outputs] == recorded["output"]
     assert [socket.name for socket in definition.outputs] == recorded["output_name"]
     assert [socket.is_list for socket in definition.outputs] == recorded["output_is_list"]
+    no_matches = [None] * len(definition.outputs)
+    assert [socket.matches for socket in definition.outputs] == (recorded.get("output_matchtypes") or no_matches)
     assert definition.category == recorded["category"]
     assert definition.display_name == (recorded["display_name"] or class_type)
     assert (definition.deprecated, definition.experimental) == (

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -123,10 +123,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start servers; all of them are stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        async def begin(worker: FakeWorker | None = None, base: Path = tmp_path, **settings: Any) -> Server:
+        async def begin(
+            worker: FakeWorker | None = None, base: Path = tmp_path, workers: Sequence[FakeWorker] = (), **settings: Any
+        ) -> Server:
             folders = make_folders(base)
-            worker = worker or FakeWorker()
-            app = make_app(worker, folders, replace(ServerSettings(worker_deadline=5.0, version="1.2.3"), **settings))
+            workers = workers or [worker or FakeWorker()]
+            app = make_app(workers, folders, replace(ServerSettings(worker_deadline=5.0, version="1.2.3"), **settings))
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -134,7 +136,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             await site.start()
             port = runner.addresses[0][1]
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            return Server(f"http://127.0.0.1:{port}", worker, folders, app, session)
+            return Server(f"http://127.0.0.1:{port}", workers[0], folders, app, session)
 
         yield begin
 

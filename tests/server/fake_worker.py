@@ -4,6 +4,7 @@ Every node of a prompt is one of these classes; a run plays them in the prompt's
     Text   executes          Save   executes and shows a picture      Steps  reports `steps`, with a preview each
     Fail   raises            Wait   runs until interrupted or released Die   loses the worker, `times` times
     Burst  sends `count` large UI values                               Odd    shows what JSON cannot hold
+    Script says the events that `scripts` holds under its `name`
 """
 
 import asyncio
@@ -46,6 +47,7 @@ DEFINITIONS = {
         definition("Die", InputSocket("times", "INT", Widget("number"), 1), is_output=True),
         definition("Burst", InputSocket("count", "INT", Widget("number"), 1), is_output=True),
         definition("Odd", is_output=True),
+        definition("Script", InputSocket("name", "STRING", Widget("text"), ""), is_output=True),
         definition("Load", InputSocket("ckpt_name", "COMBO", Widget("combo", choices=FolderChoices("checkpoints")))),
     )
 }
@@ -55,6 +57,7 @@ class FakeWorker:
     def __init__(self, *, loading: asyncio.Event | None = None, broken: str | None = None) -> None:
         self.jobs: list[Job] = []
         self.calls: list[tuple[str, Any]] = []
+        self.scripts: dict[str, list[Event]] = {}
         self.released = asyncio.Event()
         self.closed = False
         self._loading = loading
@@ -147,6 +150,9 @@ class FakeWorker:
             self._deaths[job.job_id] = self._deaths.get(job.job_id, 0) + 1
             if self._deaths[job.job_id] <= inputs.get("times", 1):
                 raise WorkerLost("signal 9")
+        elif class_type == "Script":
+            for event in self.scripts[inputs["name"]]:
+                yield event
         elif class_type == "Burst":
             for index in range(inputs.get("count", 1)):
                 yield NodeExecuted(f"{node_id}.{index}", {"text": ["x" * 100_000]})

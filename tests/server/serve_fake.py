@@ -18,7 +18,7 @@ async def main(base: Path, port: int) -> None:
     for root in roots.values():
         root.mkdir(parents=True, exist_ok=True)
     settings = ServerSettings(port=port)
-    await serve(make_app(FakeWorker(), Folders(**roots, models={}), settings), settings)
+    await serve(make_app([FakeWorker()], Folders(**roots, models={}), settings), settings)
 
 
 if __name__ == "__main__":

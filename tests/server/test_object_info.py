@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.schema import FolderChoices, InputSocket, NodeDefinition, OutputSocket, Widget
+from executor.schema import HIDDEN, FolderChoices, InputSocket, NodeDefinition, OutputSocket, Widget
 from server.protocol.object_info import entry, object_info
 from tests.server.conftest import Server
 
@@ -218,15 +218,59 @@ def test_an_input_shows_what_an_editor_needs(socket, expected):
 def test_marks_appear_only_where_they_are_set():
     plain = NodeDefinition("N", (), (), "", "N")
     assert entry(plain, FILES.__getitem__)["input"] == {"required": {}}
-    assert not {"deprecated", "experimental", "is_input_list", "search_aliases"} & set(entry(plain, FILES.__getitem__))
-    marked = NodeDefinition("N", (), (), "", "N", deprecated=True, input_is_list=True, search_aliases=("x",))
+    assert not {"deprecated", "experimental", "is_input_list", "search_aliases", "api_node"} & set(
+        entry(plain, FILES.__getitem__)
+    )
+    marked = NodeDefinition(
+        "N", (), (), "", "N", deprecated=True, input_is_list=True, search_aliases=("x",), api_node=True
+    )
     found = entry(marked, FILES.__getitem__)
+    assert found["api_node"] is True
     assert (found["deprecated"], found["is_input_list"], found["search_aliases"]) == (True, True, ["x"])
 
 
-def test_hidden_inputs_of_packs_keep_their_own_names():
-    definition = NodeDefinition("N", (), (), "", "N", injected={"my_id": "UNIQUE_ID", "memory": "DeviceMemory"})
-    assert entry(definition, FILES.__getitem__)["input"]["hidden"] == {"my_id": "UNIQUE_ID"}
+@pytest.mark.parametrize("resource", HIDDEN)
+def test_hidden_inputs_of_packs_keep_their_own_names(resource):
+    definition = NodeDefinition("N", (), (), "", "N", injected={"mine": resource, "memory": "DeviceMemory"})
+    found = entry(definition, FILES.__getitem__)
+    assert found["input"]["hidden"] == {"mine": resource}
+    assert found["input_order"] == {"required": [], "hidden": ["mine"]}
+
+
+A = OutputSocket("a", "IMAGE")
+TOLD = OutputSocket("b", "MASK", tooltip="What is kept.")
+MATCHED = OutputSocket("c", "COMFY_MATCHTYPE_V3", matches="T")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "tooltips", "matches"),
+    [
+        ((), None, None),
+        ((A,), None, None),
+        ((A, TOLD), [None, "What is kept."], None),
+        ((MATCHED, A), None, ["T", None]),
+        ((TOLD, MATCHED), ["What is kept.", None], [None, "T"]),
+    ],
+)
+def test_outputs_tell_their_tooltips_and_the_inputs_that_they_match(outputs, tooltips, matches):
+    found = entry(NodeDefinition("N", (), outputs, "", "N"), FILES.__getitem__)
+    assert found.get("output_tooltips") == tooltips
+    assert found.get("output_matchtypes") == matches
+
+
+DYNAMIC = {
+    "COMFY_AUTOGROW_V3": {"template": {"input": {"required": {"image": ["IMAGE", {}]}}, "prefix": "image", "min": 2}},
+    "COMFY_DYNAMICCOMBO_V3": {"options": [{"key": "scale", "inputs": {"required": {"by": ["FLOAT", {"min": 0.5}]}}}]},
+    "COMFY_MATCHTYPE_V3": {"template": {"template_id": "T", "allowed_types": "IMAGE,MASK"}},
+    "COMFY_DYNAMICSLOT_V3": {"slotType": "IMAGE", "inputs": {"required": {"mask": ["MASK", {}]}}},
+}
+
+
+@pytest.mark.parametrize("wire_type", DYNAMIC)
+def test_inputs_that_grow_keep_their_options_as_they_are(wire_type):
+    socket = InputSocket("grows", wire_type, options=DYNAMIC[wire_type])
+    found = entry(NodeDefinition("N", (socket,), (), "", "N"), FILES.__getitem__)
+    assert found["input"]["required"]["grows"] == [wire_type, DYNAMIC[wire_type]]
 
 
 def test_a_folder_is_listed_once_for_all_nodes():

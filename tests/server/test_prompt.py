@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.errors import ApiError
+from server.keys import CREDENTIALS
 from server.protocol.prompts import PromptRequest, parse_prompt_request
 from server.wire import parse_json
 from tests.server.conftest import Server
@@ -160,6 +161,65 @@ async def test_secrets_are_kept_nowhere_and_client_marks_are_dropped(server: Ser
     _number, _id, stored, extra_data, _outputs = entry["prompt"]
     assert stored == SAVE
     assert set(extra_data) == {"note", "create_time", "client_id"}
+
+
+KEYS = {"auth_token_comfy_org": "t0ken", "api_key_comfy_org": "s3cret"}
+
+
+@pytest.mark.parametrize(
+    ("extra_data", "credentials"),
+    [
+        (None, {}),
+        ({"note": 1}, {}),
+        ({"api_key_comfy_org": "s3cret"}, {"API_KEY_COMFY_ORG": "s3cret"}),
+        (KEYS, {"AUTH_TOKEN_COMFY_ORG": "t0ken", "API_KEY_COMFY_ORG": "s3cret"}),
+        ({"api_key_comfy_org": 3, "auth_token_comfy_org": ""}, {}),
+    ],
+)
+async def test_the_job_carries_its_client_and_credentials(server: Server, extra_data, credentials):
+    await server.ended(await server.queue(SAVE, client_id="me", extra_data=extra_data))
+    [ran] = server.worker.jobs
+    assert (ran.client_id, ran.credentials) == ("me", credentials)
+
+
+async def test_credentials_are_in_no_answer_no_file_and_no_log_and_end_with_their_job(server: Server, caplog):
+    caplog.set_level("DEBUG")
+    blocker = await server.queue(WAIT, extra_data=KEYS, prompt_id="runs")
+    await server.started()
+    await server.queue(WAIT, extra_data=KEYS, prompt_id="waits")
+    assert server.app[CREDENTIALS].of("waits")
+    shown = [(await server.get(path))[1] for path in ("/queue", "/jobs", "/jobs/runs", "/jobs/waits")]
+    await server.post("/queue", {"delete": ["waits"]})
+    assert not server.app[CREDENTIALS].of("waits")
+    server.worker.released.set()
+    shown.append(await server.ended(blocker))
+    assert not server.app[CREDENTIALS].of("runs")
+    kept = b"".join(path.read_bytes() for path in server.folders.user.rglob("*") if path.is_file())
+    for secret in KEYS.values():
+        assert secret not in json.dumps(shown)
+        assert secret.encode() not in kept
+        assert secret not in caplog.text
+
+
+async def test_a_second_attempt_has_the_credentials_of_the_first(server: Server):
+    dies = {"1": {"class_type": "Die", "inputs": {"times": 1}}}
+    await server.ended(await server.queue(dies, extra_data=KEYS))
+    assert [bool(ran.credentials) for ran in server.worker.jobs] == [True, True]
+
+
+async def test_a_refused_duplicate_neither_gives_nor_takes_credentials(server: Server):
+    await server.queue(WAIT)
+    await server.started()
+    await server.queue(SAVE, prompt_id="with", extra_data=KEYS)
+    await server.queue(SAVE, prompt_id="without")
+    for name in ("with", "without"):
+        other = {"api_key_comfy_org": "other"}
+        assert (await server.post("/prompt", {"prompt": SAVE, "prompt_id": name, "extra_data": other}))[0] == 409
+    server.worker.released.set()
+    await server.ended("without")
+    credentials = {ran.job_id: ran.credentials for ran in server.worker.jobs}
+    assert credentials["with"]["API_KEY_COMFY_ORG"] == "s3cret"
+    assert credentials["without"] == {}
 
 
 async def test_a_bare_nan_in_is_changed_does_not_refuse_a_prompt_read_from_a_picture(server: Server):

@@ -25,6 +25,14 @@ def shape(value):
 
 ERROR = {"error": {"type": str, "message": str, "details": str, "extra_info": {}}, "node_errors": {}}
 
+HEALTH = {
+    "status": str,
+    "worker": str,
+    "workers": [{"state": str, "running": []}],
+    "running": type(None),
+    "queue_remaining": int,
+}
+
 ANSWERS = [
     ("GET", "/prompt", None, 200, {"exec_info": {"queue_remaining": int}}),
     ("POST", "/prompt", {"prompt": SAVE}, 200, {"prompt_id": str, "number": int, "node_errors": {}}),
@@ -79,7 +87,7 @@ ANSWERS = [
     ("GET", "/view_metadata/checkpoints?filename=none.safetensors", None, 404, ERROR),
     ("POST", "/upload/image", {}, 400, ERROR),
     ("POST", "/upload/mask", {}, 400, ERROR),
-    ("GET", "/health", None, 200, {"status": str, "worker": str, "running": type(None), "queue_remaining": int}),
+    ("GET", "/health", None, 200, HEALTH),
     ("GET", "/nothing/here", None, 404, ERROR),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from server.clients import BACKLOG, MAX_WAITING_BYTES, Client, Clients
-from server.protocol.messages import Message
+from server.protocol.frames import Message
 from tests.server.conftest import Server
 
 SAVE = {"1": {"class_type": "Save", "inputs": {"name": "a"}}}

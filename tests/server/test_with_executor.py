@@ -6,7 +6,6 @@ import signal
 import pytest
 
 from executor.process import ProcessWorker
-from server.keys import WORKER
 from tests.executor.toys import folders, prompt, toy_worker
 from tests.server.conftest import Server
 
@@ -63,7 +62,7 @@ async def test_a_killed_worker_costs_its_job_one_retry_and_the_server_nothing(re
     async with real.listen("me") as listener:
         job = await real.queue(prompt("a = Steps 40 0.02\nb = Show a"), client_id="me")
         await listener.until("progress")
-        os.kill(real.app[WORKER].pid, signal.SIGKILL)
+        os.kill(real.worker.pid, signal.SIGKILL)
     assert (await real.get("/queue"))[0] == 200
     entry = await real.ended(job)
     assert entry["status"]["completed"] is True

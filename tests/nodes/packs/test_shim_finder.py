@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from executor.folders import Folders
 from nodes.packs.shim_finder import install
-from nodes.packs.surroundings import Surroundings
-around = Surroundings(Folders(Path("i"), Path("o"), Path("t"), Path("u"), {}))
+from nodes.packs.surroundings import make_surroundings
+around = make_surroundings(Folders(Path("i"), Path("o"), Path("t"), Path("u"), {}), {}, {})
 """
 
 

@@ -1,0 +1,42 @@
+"""Nodes that choose what runs, and show any value. They compute nothing."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from nodes.declare import Lazy, Shown, node
+from nodes.types import AnyValue
+
+Switch = TypeVar("Switch")
+
+
+class Switched(NamedTuple, Generic[Switch]):
+    """The chosen value."""
+
+    output: Switch
+
+
+def chosen_branch(*, switch: bool) -> Sequence[str]:
+    """The input that `comfy_switch` passes on."""
+    return ("on_true" if switch else "on_false",)
+
+
+@node("ComfySwitchNode", category="logic", display_name="Switch", experimental=True, needs=chosen_branch)
+def comfy_switch(*, switch: bool, on_false: Lazy[Switch], on_true: Lazy[Switch]) -> Switched[Switch]:
+    """Pass on one of two values. Only the nodes that make the chosen one are run."""
+    return Switched(on_true if switch else on_false)
+
+
+@node("PreviewAny", category="utils", display_name="Preview as Text", is_output=True)
+def preview_any(*, source: AnyValue) -> Shown:
+    """Show a value of any type as text."""
+    return Shown({"text": [_as_text(source)]})
+
+
+def _as_text(value: Any) -> str:
+    if not isinstance(value, dict | list | tuple):
+        return str(value)
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except (TypeError, ValueError):  # it holds tensors or the like, or itself
+        return str(value)

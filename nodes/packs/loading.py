@@ -1,0 +1,118 @@
+"""Imports packs and registers what they offer. Whatever one of them does, the others are loaded, and it is reported.
+
+Serves no routes and knows no worker.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from executor.packs import PackReport
+from executor.schema import NodeType
+from nodes.packs.discovery import NoPack, PackSource, import_file, run_script, source_digest
+from nodes.packs.instances import Instances
+from nodes.packs.reporting import frames, said, why
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Loading:
+    """What became of one pack so far."""
+
+    source: PackSource
+    node_types: list[str] = field(default_factory=list[str])
+    web_directories: dict[str, str] = field(default_factory=dict[str, str])
+    errors: list[str] = field(default_factory=list[str])
+    traceback: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def blame(self, sentence: str, error: BaseException | None = None) -> None:
+        self.errors.append(sentence)
+        if error is not None and not self.traceback:
+            self.traceback = frames(error, self.source)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def report(self) -> PackReport:
+        return PackReport(
+            name=self.source.name,
+            path=str(self.source.path),
+            module=self.source.module,
+            node_types=tuple(self.node_types),
+            seconds=self.seconds,
+            error=" ".join(self.errors) or None,
+            traceback=self.traceback,
+            web_directories=self.web_directories or None,
+        )
+
+
+class PackLoader:
+    """Loads the packs of one worker in two steps: their scripts, before torch is imported, and then they themselves."""
+
+    def __init__(self, sources: Iterable[PackSource]) -> None:
+        self.instances = Instances()
+        self._packs = [_Loading(source) for source in sources]
+
+    def run_scripts(self) -> None:
+        """Run the `prestartup_script.py` of each pack. The pack of one that fails is loaded still."""
+        for pack in self._packs:
+            with pack.timed():
+                try:
+                    run_script(pack.source)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a pack's code; it must not cost the others
+                    pack.blame(f"Its prestartup_script.py raised {type(error).__name__}: {said(error)}.", error)
+
+    def load(self, node_types: MutableMapping[str, NodeType]) -> tuple[PackReport, ...]:
+        """Import the packs and add their node types to those that are known already, the built-in ones."""
+        for pack in self._packs:
+            with pack.timed():
+                try:
+                    self._load(pack, node_types)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a pack's code; it must not cost the others
+                    pack.blame(why(error, pack.source), None if isinstance(error, NoPack) else error)
+            for other in self._packs:
+                if other is not pack:
+                    other.node_types = [name for name in other.node_types if name not in pack.node_types]
+        return tuple(pack.report() for pack in self._packs)
+
+    def _load(self, pack: _Loading, node_types: MutableMapping[str, NodeType]) -> None:
+        from nodes.packs.offers import offers, web_directories  # imports torch, which the scripts come before
+        from nodes.registration import register
+
+        source = pack.source
+        module = import_file(source.import_name, source.entry, source.path if source.path.is_dir() else None)
+        pack.web_directories = web_directories(module, source)
+        for class_type, make in offers(module, source, source_digest(source), self.instances):
+            try:
+                made = make()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a pack's code; it costs this class only
+                pack.blame(f"Its node {class_type} was left out ({type(error).__name__}: {said(error)}).", error)
+                continue
+            name = made.definition.class_type
+            if register(node_types, {name: made}):
+                pack.blame(f"Its node {name} was left out: a built-in node is called so, and no pack can replace one.")
+            else:
+                pack.node_types.append(name)
+
+
+def log_failures(reports: Iterable[PackReport]) -> None:
+    """A warning for each pack that is not whole, with the traceback of its own frames."""
+    for report in reports:
+        if report.error is not None:
+            text = "\n".join(("", *report.traceback))
+            log.warning("Node pack %s (%s): %s%s", report.name, report.path, report.error, text.rstrip())

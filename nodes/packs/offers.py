@@ -1,0 +1,137 @@
+"""What an imported pack offers: V1 classes, V3 classes, typed functions, and folders with JavaScript for the editor.
+
+A class that cannot be taken costs itself only. Imports no pack and keeps nothing.
+"""
+
+import asyncio
+import importlib
+import inspect
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from executor.schema import NodeType
+from nodes.packs import v1
+from nodes.packs.discovery import NoPack, PackSource
+from nodes.packs.instances import Instances
+from nodes.registration import Origin, typed_nodes
+
+Offer = tuple[str, Callable[[], NodeType]]
+"""A class_type, and what makes its node type or raises."""
+
+
+def offers(module: ModuleType, source: PackSource, digest: str, instances: Instances) -> Iterator[Offer]:
+    """All node types of the pack. Raises NoPack, and whatever the pack's own entry point raises."""
+    origin = Origin(source.module, digest)
+    mappings = getattr(module, "NODE_CLASS_MAPPINGS", None)
+    entry_point = getattr(module, "comfy_entrypoint", None)
+    typed = typed_nodes(_modules(module.__name__), origin)
+    if mappings is None and entry_point is None and not typed and not hasattr(module, "WEB_DIRECTORY"):
+        raise NoPack(
+            "It offers no nodes: its module has neither NODE_CLASS_MAPPINGS nor comfy_entrypoint nor @node functions."
+        )
+    if mappings is not None and not isinstance(mappings, Mapping):
+        raise NoPack(f"Its NODE_CLASS_MAPPINGS is a {type(mappings).__name__}, not a dict of classes by name.")
+    yield from _mapped(mappings or {}, getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}, origin, instances)
+    if entry_point is not None and not mappings:
+        yield from _extended(entry_point, origin)
+    for class_type, node_type in typed.items():
+        yield class_type, _constant(node_type)
+
+
+def web_directories(module: ModuleType, source: PackSource) -> dict[str, str]:
+    """Name under `/extensions/` -> folder, for the folders that the pack names and that exist."""
+    named: dict[str, Any] = {source.name: getattr(module, "WEB_DIRECTORY", None)}
+    project = source.path / "pyproject.toml"
+    if project.is_file():
+        try:
+            told = tomllib.loads(project.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            told = {}
+        name = _at(told, "project", "name")
+        named |= {name: _at(told, "tool", "comfy", "web")} if isinstance(name, str) else {}
+    folders = {name: source.entry.parent / web for name, web in named.items() if isinstance(web, str) and web}
+    return {name: str(folder.resolve()) for name, folder in folders.items() if folder.is_dir()}
+
+
+def _mapped(
+    mappings: Mapping[str, Any], display_names: Mapping[str, str], origin: Origin, instances: Instances
+) -> Iterator[Offer]:
+    for class_type, cls in mappings.items():
+        name = str(class_type)
+
+        def make(name: str = name, cls: Any = cls) -> NodeType:
+            if not isinstance(cls, type):
+                raise TypeError(f"NODE_CLASS_MAPPINGS has a {type(cls).__name__} for it, not a class.")
+            cls.RELATIVE_PYTHON_MODULE = origin.module  # type: ignore[attr-defined]
+            if hasattr(cls, "define_schema"):
+                made = _v3_node_type(cls, origin)
+                return replace(made, definition=replace(made.definition, class_type=name))
+            told = display_names.get(name)
+            return v1.node_type(name, cls, str(told) if told else None, origin.module, origin.digest, instances)
+
+        yield name, make
+
+
+def _extended(entry_point: Callable[[], Any], origin: Origin) -> Iterator[Offer]:
+    """The V3 classes of the extension that an entry point gives."""
+    for cls in _wait_for(_node_list(entry_point)):
+
+        def make(cls: Any = cls) -> NodeType:
+            cls.RELATIVE_PYTHON_MODULE = origin.module
+            return _v3_node_type(cls, origin)
+
+        yield cls.__name__, make
+
+
+async def _node_list(entry_point: Callable[[], Any]) -> list[type]:
+    extension = entry_point()
+    if inspect.isawaitable(extension):
+        extension = await extension
+    if not hasattr(extension, "get_node_list"):
+        raise NoPack(f"Its comfy_entrypoint gave a {type(extension).__name__}, which is no ComfyExtension.")
+    if hasattr(extension, "on_load"):
+        await extension.on_load()
+    return list(await extension.get_node_list())
+
+
+def _v3_node_type(cls: type, origin: Origin) -> NodeType:
+    made: NodeType = importlib.import_module("nodes.packs.v3").node_type(cls, origin.module, origin.digest)
+    return made
+
+
+def _constant(node_type: NodeType) -> Callable[[], NodeType]:
+    return lambda: node_type
+
+
+def _modules(name: str) -> list[ModuleType]:
+    """The module of that name and those inside of it, as far as they were imported."""
+    return [module for known, module in list(sys.modules.items()) if known == name or known.startswith(f"{name}.")]
+
+
+def _wait_for(coroutine: Coroutine[Any, Any, list[type]]) -> list[type]:
+    """Its result. On a loop and a thread of its own, because packs are loaded while the worker's loop runs."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except BaseException as error:  # noqa: BLE001 - raised again below, where the pack is blamed for it
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="pack entry point")
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return list(outcome[0])
+
+
+def _at(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,127 @@
+"""Serves the HTTP routes of packs on a Unix socket that only this user can reach.
+
+Packs register routes at any time, also while it serves; so the application that they see is never frozen, and every
+request is dispatched against what it has at that moment. Knows nothing of what the routes do.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+SLOW = 10.0
+"""Seconds after which the log names a handler that took longer."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RouteServer:
+    """Routes, and the socket on which they answer. All methods but `listed` run on the event loop of the routes."""
+
+    def __init__(self) -> None:
+        self.routes = web.RouteTableDef()
+        """Where packs put handlers with a decorator."""
+        self.app = web.Application()
+        """Where packs put routes, static folders, middlewares and start-up handlers directly. The middlewares see the
+        routes of packs, and no others."""
+        self.address: str | None = None
+        """Path of the socket while it serves."""
+        self._taken = 0
+        self._lock = threading.Lock()
+        self._runner: web.ServerRunner | None = None
+        self._folder: Path | None = None
+
+    def listed(self) -> tuple[tuple[str, str], ...]:
+        """(method, path pattern) of every route that there is now, static folders included."""
+        self._take_routes()
+        found = {
+            (route.method, _pattern(resource)): None for resource in self.app.router.resources() for route in resource
+        }
+        return tuple(found)
+
+    async def start(self) -> None:
+        """Serve; the packs' start-up handlers run first."""
+        for handler in self.app.on_startup:
+            await _guarded("start-up", handler, self.app)
+        self._folder = Path(tempfile.mkdtemp(prefix="heddle-packs-"))  # 0700, so that nobody else connects
+        address = str(self._folder / "http")
+        # The request that `web.Server` makes by itself knows nothing of routes.
+        self._runner = web.ServerRunner(web.Server(self._answer, request_factory=self._make_request))
+        await self._runner.setup()
+        await web.UnixSite(self._runner, address).start()
+        os.chmod(address, 0o600)
+        self.address = address
+
+    async def close(self) -> None:
+        """Stop serving, and remove the socket."""
+        if self._runner is None:
+            return
+        self.address = None
+        await self._runner.cleanup()
+        self._runner = None
+        for handler in (*self.app.on_shutdown, *self.app.on_cleanup):
+            await _guarded("shut-down", handler, self.app)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _take_routes(self) -> None:
+        """Put what packs registered since the last time into the application."""
+        with self._lock:
+            fresh = list(self.routes)[self._taken :]
+            self._taken += len(fresh)
+        for route in fresh:
+            try:
+                route.register(self.app.router)
+            except (RuntimeError, ValueError) as error:
+                log.warning("A node pack's route %s cannot be added: %s", getattr(route, "path", route), error)
+
+    def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
+        # No limit on the size: the server, which forwards the request, has its own.
+        return web.Request(message, payload, protocol, writer, task, task.get_loop(), client_max_size=0)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert isinstance(request, web.Request)
+        self._take_routes()
+        match = await self.app.router.resolve(request)
+        match.add_app(self.app)
+        match.freeze()
+        request._match_info = match
+        handler: Handler = match.handler
+        for middleware in reversed(self.app.middlewares):
+            handler = partial(middleware, handler=handler)
+        began = time.monotonic()
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            log.exception("The handler of %s %s in a node pack failed.", request.method, request.path)
+            text = f"The node pack's handler of {request.path} failed: {type(error).__name__}: {error}"
+            return web.Response(status=500, text=text)
+        finally:
+            if (took := time.monotonic() - began) > SLOW:
+                log.warning("A node pack took %.0f s to answer %s %s.", took, request.method, request.path)
+
+
+def _pattern(resource: web.AbstractResource) -> str:
+    if isinstance(resource, web.StaticResource):
+        return f"{resource.canonical}/{{path:.*}}"
+    # The canonical form of a dynamic resource leaves out the regular expressions of its parts.
+    return str(getattr(resource, "_orig_path", resource.canonical))
+
+
+async def _guarded(what: str, handler: Callable[[web.Application], Awaitable[object]], app: web.Application) -> None:
+    try:
+        await handler(app)
+    except Exception:
+        log.exception("A %s handler of a node pack failed.", what)

@@ -1,0 +1,1 @@
+"""`app`: the parts of the server's inside that packs import."""

@@ -1,0 +1,57 @@
+"""The types that only links carry, by the names that packs know. Which values they have is not said here."""
+
+from typing import Any
+
+from torch import Tensor
+
+from comfy_api.latest._io.sockets import carried
+
+Conditioned = list[tuple[Tensor, dict[str, Any]]]
+
+AnyType = carried("AnyType", "*")
+Image = carried("Image", "IMAGE", Tensor)
+Mask = carried("Mask", "MASK", Tensor)
+Latent = carried("Latent", "LATENT", dict[str, Any])
+Conditioning = carried("Conditioning", "CONDITIONING", Conditioned)
+Sampler = carried("Sampler", "SAMPLER")
+Sigmas = carried("Sigmas", "SIGMAS", Tensor)
+Noise = carried("Noise", "NOISE")
+Guider = carried("Guider", "GUIDER")
+Clip = carried("Clip", "CLIP")
+ControlNet = carried("ControlNet", "CONTROL_NET")
+Vae = carried("Vae", "VAE")
+Model = carried("Model", "MODEL")
+ModelPatch = carried("ModelPatch", "MODEL_PATCH")
+ClipVision = carried("ClipVision", "CLIP_VISION")
+ClipVisionOutput = carried("ClipVisionOutput", "CLIP_VISION_OUTPUT")
+StyleModel = carried("StyleModel", "STYLE_MODEL")
+Gligen = carried("Gligen", "GLIGEN")
+UpscaleModel = carried("UpscaleModel", "UPSCALE_MODEL")
+LatentUpscaleModel = carried("LatentUpscaleModel", "LATENT_UPSCALE_MODEL")
+AudioEncoder = carried("AudioEncoder", "AUDIO_ENCODER")
+AudioEncoderOutput = carried("AudioEncoderOutput", "AUDIO_ENCODER_OUTPUT")
+Audio = carried("Audio", "AUDIO", dict[str, Any])
+AudioRecord = carried("AudioRecord", "AUDIO_RECORD")
+Video = carried("Video", "VIDEO")
+SVG = carried("SVG", "SVG")
+LoraModel = carried("LoraModel", "LORA_MODEL", dict[str, Tensor])
+LossMap = carried("LossMap", "LOSS_MAP", dict[str, Any])
+Voxel = carried("Voxel", "VOXEL")
+Mesh = carried("Mesh", "MESH")
+Hooks = carried("Hooks", "HOOKS")
+HookKeyframes = carried("HookKeyframes", "HOOK_KEYFRAMES")
+TimestepsRange = carried("TimestepsRange", "TIMESTEPS_RANGE", tuple[float, float])
+LatentOperation = carried("LatentOperation", "LATENT_OPERATION")
+FlowControl = carried("FlowControl", "FLOW_CONTROL", tuple[str, Any])
+Accumulation = carried("Accumulation", "ACCUMULATION", dict[str, Any])
+WebCam = carried("WebCam", "WEBCAM", str)
+Load3D = carried("Load3D", "LOAD_3D", dict[str, Any])
+Load3DAnimation = carried("Load3DAnimation", "LOAD_3D_ANIMATION", dict[str, Any])
+Load3DCamera = carried("Load3DCamera", "LOAD3D_CAMERA", dict[str, Any])
+PhotoMaker = carried("PhotoMaker", "PHOTOMAKER")
+Point = carried("Point", "POINT")
+FaceAnalysis = carried("FaceAnalysis", "FACE_ANALYSIS")
+BBOX = carried("BBOX", "BBOX")
+SEGS = carried("SEGS", "SEGS")
+Tracks = carried("Tracks", "TRACKS", dict[str, Tensor])
+WanCameraEmbedding = carried("WanCameraEmbedding", "WAN_CAMERA_EMBEDDING", Tensor)

@@ -1,0 +1,1 @@
+"""`utils`: the parts of it that packs import."""

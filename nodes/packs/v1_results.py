@@ -1,0 +1,68 @@
+"""What the function of a V1 class may return, in all its forms, as a `Result`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from executor.schema import ExecutionBlocker, NodeDefinition, Result
+
+FromPack = Callable[[Any, str], Any]
+"""(a pack's value, wire type) -> our value."""
+
+
+def result_of(answer: Any, definition: NodeDefinition, from_pack: FromPack) -> Result:
+    """The answer as a result with a value for each output. Raises TypeError for an answer that is no result.
+
+    Values beyond the outputs are dropped and missing ones are None, which is what nodes get who read them.
+    """
+    if not isinstance(answer, Mapping):
+        return Result(_outputs(answer, definition, from_pack, expanded=False))
+    expand = answer.get("expand")
+    values = answer.get("result")
+    outputs = _outputs(() if values is None else values, definition, from_pack, expanded=expand is not None)
+    return Result(outputs, answer.get("ui"), None if expand is None else _expansion(expand, from_pack))
+
+
+def _outputs(values: Any, definition: NodeDefinition, from_pack: FromPack, *, expanded: bool) -> tuple[Any, ...]:
+    sockets = definition.outputs
+    if isinstance(values, ExecutionBlocker):
+        return (values,) * len(sockets)
+    if values is None and not sockets:
+        return ()
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        told = "nothing" if values is None else f"a {type(values).__name__}"
+        text = f"{definition.class_type} returned {told} instead of a tuple with its {len(sockets)} outputs."
+        raise TypeError(f"{text} This is a mistake in {definition.python_module}.")
+    given = [*values[: len(sockets)], *[None] * (len(sockets) - len(values))]
+    outputs: list[Any] = []
+    for socket, value in zip(sockets, given, strict=True):
+        if isinstance(value, ExecutionBlocker) or (expanded and _is_link(value)):
+            outputs.append(value)
+        elif socket.is_list and isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+            outputs.append([from_pack(item, socket.type) for item in value])
+        else:
+            outputs.append([] if socket.is_list and value is None else from_pack(value, socket.type))
+    return tuple(outputs)
+
+
+def _expansion(expand: Mapping[str, Any], from_pack: FromPack) -> dict[str, Any]:
+    """The new nodes; values that were put into their inputs go to nodes of any kind, so they are ours from here on."""
+    return {
+        str(node_id): {
+            **node,
+            "inputs": {
+                name: value if _is_link(value) else from_pack(value, "*")
+                for name, value in (node.get("inputs") or {}).items()
+            },
+        }
+        for node_id, node in expand.items()
+    }
+
+
+def _is_link(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], int | float)
+        and not isinstance(value[1], bool)
+    )

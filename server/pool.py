@@ -1,0 +1,202 @@
+"""The workers: which of them live, what each does now, and who should run the next job.
+
+Every worker is started again when it is gone, each by itself, and questions go to any that lives. It knows neither the
+job store nor the messages; what becomes of a job whose worker died is `dispatch`'s matter.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from executor.packs import PackServices
+from executor.schema import NodeDefinition
+from executor.worker import Device, Worker, WorkerLost, WorkerReport
+from server.affinity import Remembered, Traits, traits_of
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_LONGEST_PAUSE: Final = 30.0
+_PACKS_SECONDS: Final = 60.0
+_REPORT_SECONDS: Final = 5.0
+
+
+class Station:
+    """One worker and its work."""
+
+    def __init__(self, number: int, worker: Worker, room: int) -> None:
+        self.number = number
+        self.worker = worker
+        self.running: list[str] = []
+        """Ids of its jobs, oldest first."""
+        self.ready = False
+        """It lives and has loaded its nodes."""
+        self.failure: str | None = None
+        """Why it does not start."""
+        self.services: PackServices | None = None
+        """What its packs offer; while it starts again, what they offered before."""
+        self.remembered = Remembered()
+        self.used = 0
+        """Rises with every job of the pool: the worker with the highest number was given the last one."""
+        self.gone = asyncio.Event()
+        self._room = room
+
+    @property
+    def has_room(self) -> bool:
+        """It may be given a further job."""
+        return len(self.running) < self._room
+
+    @property
+    def state(self) -> str:
+        """ "ready", "starting", or why it does not start."""
+        return "ready" if self.ready else self.failure or "starting"
+
+
+class WorkerPool:
+    """All workers of the server. `start` and `close` bracket its life."""
+
+    def __init__(self, workers: Sequence[Worker], jobs_per_worker: int = 1) -> None:
+        self.stations = tuple(Station(number, worker, jobs_per_worker) for number, worker in enumerate(workers))
+        self.definitions: Mapping[str, NodeDefinition] | None = None
+        """All node types, once any worker has told them."""
+        self._uses = 0
+        self._keepers: list[asyncio.Task[None]] = []
+        self._changed = asyncio.Event()
+
+    def start(self) -> None:
+        """Have every worker load, now and after each loss."""
+        self._keepers = [asyncio.create_task(self._keep(station), name="keep a worker") for station in self.stations]
+
+    async def close(self) -> None:
+        """Stop all workers."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*(station.worker.close() for station in self.stations))
+
+    @property
+    def failure(self) -> str | None:
+        """Why no worker starts; None while one lives, or still may."""
+        failures = [station.failure for station in self.stations if not station.ready]
+        return failures[0] if len(failures) == len(self.stations) and all(failures) else None
+
+    @property
+    def services(self) -> PackServices | None:
+        """What the packs offer, as the first worker that told it; None until one has."""
+        return next((station.services for station in self.stations if station.services is not None), None)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return as soon as `holds` after a change of what workers are or do."""
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def room(self) -> None:
+        """Return when some worker is ready for a job."""
+        await self.until(lambda: any(station.ready and station.has_room for station in self.stations))
+
+    async def take(self, job_id: str, prompt: Mapping[str, Any]) -> Station:
+        """The worker for a job, which counts as its from now on: of those with room the one that remembers most of it,
+        else the one whose last job is longest ago. To be called after `room`, by one caller."""
+        traits: Traits = {}
+        if len(self.stations) > 1:
+            traits = await asyncio.to_thread(traits_of, prompt, self.definitions or {})
+        free = [station for station in self.stations if station.has_room]
+        free = [station for station in free if station.ready] or free
+        # Where two remember as much, the one that did so last still has it; where none does, the others may soon.
+        shares = {station.number: station.remembered.share(traits) for station in free}
+        chosen = max(free, key=lambda it: (shares[it.number], it.used if shares[it.number] else -it.used))
+        self._uses += 1
+        chosen.used = self._uses
+        chosen.remembered.add(traits)
+        chosen.running.append(job_id)
+        return chosen
+
+    def release(self, station: Station, job_id: str) -> None:
+        """The job is no longer this worker's."""
+        station.running.remove(job_id)
+        self._changed.set()
+
+    def lost(self, station: Station) -> None:
+        """The process of this worker is gone: it gets no job until its successor is ready."""
+        station.ready = False
+        station.remembered.clear()
+        station.gone.set()
+
+    async def ask(self, question: Callable[[Worker], Awaitable[T]]) -> T:
+        """The answer of a worker that lives, the idlest first. Raises WorkerLost if not even a successor answers."""
+        living = (station for station in self.stations if station.ready)
+        for station in sorted(living, key=lambda it: len(it.running)):
+            try:
+                return await question(station.worker)
+            except WorkerLost:
+                self.lost(station)
+        return await question(self.stations[0].worker)
+
+    async def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Have every worker drop models (and memos) once its jobs have ended."""
+        for station in self.stations:
+            try:
+                await station.worker.free(unload_models=unload_models, free_memory=free_memory)
+            except WorkerLost as lost:
+                log.warning("The worker had nothing left to free: %s", lost)
+            if free_memory:
+                station.remembered.clear()
+
+    async def report(self) -> WorkerReport:
+        """The devices and versions of all workers that answer in time; a device that several share is told once."""
+        ready = [station.worker for station in self.stations if station.ready]
+        answers = await asyncio.gather(*(_report(worker) for worker in ready))
+        devices: dict[tuple[str, int | None, str], Device] = {}
+        for device in (device for answer in answers for device in answer.devices):
+            devices.setdefault((device.type, device.index, device.name), device)
+        versions = {name: version for answer in reversed(answers) for name, version in answer.versions.items()}
+        return WorkerReport(tuple(devices.values()), versions)
+
+    async def _keep(self, station: Station) -> None:
+        pause = 1.0
+        while True:
+            station.gone.clear()
+            station.failure = await self._load(station)
+            if station.failure is None:
+                pause = 1.0
+                await station.gone.wait()
+                continue
+            log.error("The worker process cannot start (%s); next try in %g s.", station.failure, pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _load(self, station: Station) -> str | None:
+        """Wait until the worker has loaded; why it cannot, if so."""
+        failure = None
+        try:
+            definitions = await station.worker.definitions()
+            station.services = await _services(station.worker)
+            self.definitions = definitions
+            station.ready = True
+        except WorkerLost as lost:
+            failure = str(lost)
+        except Exception as error:  # noqa: BLE001 - whatever keeps a worker from starting is told, and tried again
+            failure = f"{type(error).__name__}: {error}"
+        station.failure = failure
+        self._changed.set()
+        return failure
+
+
+async def _services(worker: Worker) -> PackServices:
+    """What the packs offer. Packs that cannot be served stop no job."""
+    try:
+        return await asyncio.wait_for(worker.packs(), _PACKS_SECONDS)
+    except WorkerLost:
+        raise
+    except Exception as error:
+        log.exception("The node packs of a worker cannot be served: %s", error)
+        return PackServices()
+
+
+async def _report(worker: Worker) -> WorkerReport:
+    try:
+        return await asyncio.wait_for(worker.report(), _REPORT_SECONDS)
+    except (WorkerLost, TimeoutError):
+        return WorkerReport((), {})

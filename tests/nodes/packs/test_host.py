@@ -1,0 +1,236 @@
+"""The packs' host: routes that answer whenever they were registered, messages, prompt handlers and jobs."""
+
+import asyncio
+import logging
+import stat
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from executor.context import ExecutingContext, executing
+from executor.folders import Folders
+from executor.packs import PackMessage, PackReport
+from nodes.packs.host import Host
+from nodes.packs.model_folders import NamedFolders
+
+WORD = web.AppKey("word", str)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path, tmp_path, tmp_path, tmp_path, {"loras": (tmp_path / "loras",)})
+
+
+@pytest.fixture
+async def host(folders: Folders) -> AsyncIterator[Host]:
+    made = Host(NamedFolders(folders))
+    made.reports.append(PackReport("toys", "/toys", "custom_nodes.toys"))
+    yield made
+    await made.close()
+
+
+async def ask(host: Host, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    """Status and text of the answer on the host's socket."""
+    address = host.services().address
+    assert address is not None
+    connector = aiohttp.UnixConnector(address)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.request(method, f"http://pack{path}", json=body) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+def ignore(message: PackMessage) -> None:
+    del message
+
+
+async def greet(request: web.Request) -> web.Response:
+    return web.Response(text=f"hello {request.match_info.get('name', 'you')}")
+
+
+async def fail(request: web.Request) -> web.Response:
+    raise ValueError(f"no {request.path}")
+
+
+async def echo(request: web.Request) -> web.Response:
+    return web.json_response({"got": await request.json(), "app": request.app[WORD]})
+
+
+async def absent(request: web.Request) -> web.Response:
+    raise web.HTTPNotFound(text=f"nothing at {request.path}")
+
+
+def register(host: Host, files: Path) -> None:
+    """Every way in which packs register routes."""
+    routes, app = host.server.routes, host.server.app
+    routes.get("/toys/hello")(greet)
+    routes.get("/toys/hello/{name}")(greet)
+    routes.get(r"/toys/all/{name:.+}")(greet)
+    routes.get("/toys/fail")(fail)
+    routes.get("/toys/absent")(absent)
+    app.router.add_post("/toys/echo", echo)
+    app.add_routes([web.static("/toys/files", files)])
+    app[WORD] = "state"
+
+
+@pytest.mark.parametrize("when", ["before the start", "while serving"])
+async def test_routes_answer_whenever_they_were_registered(when: str, host: Host, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("in a file")
+    if when == "before the start":
+        register(host, tmp_path)
+    await host.start(ignore)
+    if when == "while serving":
+        assert (await ask(host, "GET", "/toys/hello"))[0] == 404
+        register(host, tmp_path)
+
+    async def check(method: str, path: str, expected: tuple[int, str], body: Any = None) -> None:
+        assert await ask(host, method, path, body) == expected
+
+    await check("GET", "/toys/hello", (200, "hello you"))
+    await check("GET", "/toys/hello/Ann", (200, "hello Ann"))
+    await check("GET", "/toys/all/of/them", (200, "hello of/them"))
+    await check("GET", "/toys/files/a.txt", (200, "in a file"))
+    await check("POST", "/toys/echo", (200, '{"got": [1], "app": "state"}'), [1])
+    await check("GET", "/toys/absent", (404, "nothing at /toys/absent"))
+    await check("GET", "/elsewhere", (404, "404: Not Found"))
+    await check("POST", "/toys/hello", (405, "405: Method Not Allowed"))
+    failed = "The node pack's handler of /toys/fail failed: ValueError: no /toys/fail"
+    await check("GET", "/toys/fail", (500, failed))
+
+
+async def test_the_server_is_told_of_every_route_with_its_whole_pattern(host: Host, tmp_path: Path) -> None:
+    register(host, tmp_path)
+    got = {path for method, path in host.services().routes if method == "GET"}
+    assert got == {
+        "/toys/hello", "/toys/hello/{name}", "/toys/all/{name:.+}", "/toys/fail", "/toys/absent",
+        "/toys/files/{path:.*}",
+    }  # fmt: skip
+    assert ("POST", "/toys/echo") in host.services().routes
+
+
+async def test_a_route_that_two_packs_register_stays_with_the_first(host: Host, caplog: Any) -> None:
+    host.server.routes.get("/same")(greet)
+    host.server.routes.get("/same")(fail)
+    await host.start(ignore)
+    assert await ask(host, "GET", "/same") == (200, "hello you")
+    assert "/same cannot be added" in caplog.text
+
+
+async def test_middlewares_and_start_up_handlers_of_packs_run(host: Host) -> None:
+    @web.middleware
+    async def louder(request: web.Request, handler: Any) -> web.StreamResponse:
+        answer = await handler(request)
+        return web.Response(text=answer.text.upper() + request.app[WORD])
+
+    async def begin(app: web.Application) -> None:
+        app[WORD] = "!"
+
+    async def broken(app: web.Application) -> None:
+        raise OSError(f"no {app}")
+
+    host.server.app.middlewares.append(louder)
+    host.server.app.on_startup.append(broken)
+    host.server.app.on_startup.append(begin)
+    host.server.routes.get("/hello")(greet)
+    await host.start(ignore)
+    assert await ask(host, "GET", "/hello") == (200, "HELLO YOU!")
+
+
+async def test_only_this_user_reaches_the_socket_and_closing_removes_it(host: Host) -> None:
+    await host.start(ignore)
+    socket = Path(host.services().address or "")
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    await host.close()
+    assert not socket.parent.exists()
+    assert host.services().address is None
+
+
+async def test_without_packs_nothing_is_served(folders: Folders) -> None:
+    host = Host(NamedFolders(folders))
+    await host.start(ignore)
+    assert host.services().address is None
+    assert host.services().packs == ()
+    await host.close()
+
+
+async def test_tasks_that_packs_left_running_end_with_the_host(folders: Folders) -> None:
+    host, begun, ended = Host(NamedFolders(folders)), threading.Event(), threading.Event()
+
+    async def forever() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(1e6)
+        finally:
+            ended.set()
+
+    asyncio.run_coroutine_threadsafe(forever(), host.loop)
+    assert await asyncio.to_thread(begun.wait, 10)
+    await host.close()
+    assert ended.is_set()
+
+
+def add(key: str, value: int) -> Any:
+    def handler(request: dict[str, Any]) -> dict[str, Any]:
+        return {**request, key: value, "seen": [*request["seen"], key]}
+
+    return handler
+
+
+def broken(request: dict[str, Any]) -> dict[str, Any]:
+    request["seen"].append("broken")
+    raise KeyError("prompt")
+
+
+def forgetful(request: dict[str, Any]) -> None:
+    request["seen"].append("forgetful")
+
+
+@pytest.mark.parametrize(
+    ("handlers", "expected"),
+    [
+        pytest.param([], {"seen": []}, id="none"),
+        pytest.param([add("a", 1), add("b", 2)], {"a": 1, "b": 2, "seen": ["a", "b"]}, id="in order"),
+        pytest.param([broken, add("b", 2)], {"b": 2, "seen": ["b"]}, id="one that raises leaves nothing behind"),
+        pytest.param([add("a", 1), forgetful], {"a": 1, "seen": ["a"]}, id="one that returns nothing is skipped"),
+    ],
+)
+def test_prompt_handlers(handlers: list[Any], expected: dict[str, Any], folders: Folders) -> None:
+    host = Host(NamedFolders(folders))
+    host.prompt_handlers += handlers
+    request: dict[str, Any] = {"seen": []}
+    assert host.rewrite_prompt(request) == expected
+    assert request == {"seen": []}, "the caller's own request is never changed"
+    assert host.services().rewrites_prompts is bool(handlers)
+
+
+async def test_messages_reach_who_listens_and_bad_ones_only_the_log(host: Host, caplog: Any) -> None:
+    heard: list[PackMessage] = []
+    host.say("early", {})
+    await host.start(heard.append)
+    host.say("toys.event", {"a": (1, 2)}, "client")
+    with caplog.at_level(logging.WARNING):
+        host.say("toys.bad", {"a": object()})
+        host.say(3, "text where bytes belong")
+    assert heard == [PackMessage("toys.event", {"a": [1, 2]}, "client")]
+    assert caplog.text.count("cannot be sent") == 2
+
+
+def test_the_client_is_that_of_the_job_that_asks(folders: Folders) -> None:
+    host = Host(NamedFolders(folders))
+    assert host.client_id is None
+    host.job_began("one", "Ann")
+    host.job_began("two", "Bob")
+    assert host.client_id == "Bob", "outside of nodes: the job that began last"
+    token = executing.set(ExecutingContext("one", "7", 0, None, []))  # type: ignore[arg-type]
+    try:
+        assert host.client_id == "Ann"
+    finally:
+        executing.reset(token)
+    host.job_ended("one")
+    assert host.jobs == {"two": "Bob"}
