@@ -59,7 +59,9 @@ class KSAMPLER(Sampler):
     def unchanged(self) -> bool:
         """Whether it still is what it was made of."""
         origin = self.origin
-        if origin is None or getattr(self.sampler_function, "origin", None) is not origin or self.extra_options:
+        if not isinstance(origin, SamplerChoice) or self.extra_options:
+            return False
+        if getattr(self.sampler_function, "origin", None) is not origin:
             return False
         return bool(self.inpaint_options.get("random")) == origin.renoises_masked
 

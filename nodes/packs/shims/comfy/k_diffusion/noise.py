@@ -13,7 +13,7 @@ from nodes.diffusion.sampling.noise import SEEDS
 def default_noise_sampler(x: Tensor, seed: int | None = None) -> Callable[[Any, Any], Tensor]:
     """A function (sigma, sigma_next) -> standard normal noise of the shape of `x`: a stream of its own with a seed."""
     generator = None if seed is None else torch.Generator().manual_seed((seed + 1) % SEEDS)
-    return lambda sigma, sigma_next: torch.randn(x.shape, generator=generator).to(x)  # noqa: ARG005 names are called
+    return lambda sigma, sigma_next: torch.randn(x.shape, generator=generator).to(x)
 
 
 class BatchedBrownianTree:
