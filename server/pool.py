@@ -37,6 +37,8 @@ class Station:
         self.worker = worker
         self.running: list[str] = []
         """Ids of its jobs, oldest first."""
+        self.alone = False
+        """Its job may have killed a worker, and must not take others with it."""
         self.ready = False
         """It lives and has loaded its nodes."""
         self.failure: str | None = None
@@ -51,10 +53,9 @@ class Station:
         self.gone = asyncio.Event()
         self._room = room
 
-    @property
-    def has_room(self) -> bool:
-        """It may be given a further job."""
-        return len(self.running) < self._room
+    def has_room(self, *, alone: bool = False) -> bool:
+        """It may be given a further job; `alone`: one that runs without others."""
+        return not self.running if alone else not self.alone and len(self.running) < self._room
 
     @property
     def state(self) -> str:
@@ -129,17 +130,17 @@ class WorkerPool:
             self._changed.clear()
             await self._changed.wait()
 
-    async def room(self) -> None:
-        """Return when some worker is ready for a job."""
-        await self.until(lambda: any(station.ready and station.has_room for station in self.stations))
+    async def room(self, *, alone: bool = False) -> None:
+        """Return when some worker is ready for a job; `alone`: for one that runs without others."""
+        await self.until(lambda: any(station.ready and station.has_room(alone=alone) for station in self.stations))
 
-    async def take(self, job_id: str, prompt: Mapping[str, Any]) -> Station:
+    async def take(self, job_id: str, prompt: Mapping[str, Any], *, alone: bool = False) -> Station:
         """The worker for a job, which counts as its from now on: of those with room the one that remembers most of it,
         else the one whose last job is longest ago. To be called after `room`, by one caller."""
         traits: Traits = {}
         if len(self.stations) > 1:
             traits = await asyncio.to_thread(traits_of, prompt, self.definitions or {})
-        free = [station for station in self.stations if station.has_room]
+        free = [station for station in self.stations if station.has_room(alone=alone)]
         free = [station for station in free if station.ready] or free
         # Where two remember as much, the one that did so last still has it; where none does, the others may soon.
         shares = {station.number: station.remembered.share(traits) for station in free}
@@ -148,11 +149,13 @@ class WorkerPool:
         chosen.used = self._uses
         chosen.remembered.add(traits)
         chosen.running.append(job_id)
+        chosen.alone = alone
         return chosen
 
     def release(self, station: Station, job_id: str) -> None:
         """The job is no longer this worker's."""
         station.running.remove(job_id)
+        station.alone = False
         self._changed.set()
 
     def lost(self, station: Station) -> None:

@@ -39,7 +39,7 @@ NODES = (
         lambda a, b, c: (f"{a} {b} {c}",),
         lambda a, b, c: ["a"] if a is None else ["b"] if b is None else ["c"] if c is None else [],
     ),
-    asking("Confused", (lazy("a"), number("b", 1)), lambda a, b: (a,), lambda a, b: ["b"]),
+    asking("Confused", (lazy("a"), number("b", 1)), lambda a, b: (a,), lambda a, b: ["c"]),
     asking("Raises", (lazy("a"),), lambda a: (a,), lambda a: 1 / 0),
     asking(
         "ListSwitch",
@@ -143,6 +143,17 @@ async def test_what_was_not_asked_for_is_no_part_of_the_result_but_of_the_signat
     assert shown(await run(worker, prompt)) == {"s": [2]}
     assert bench.take() == ["n", "w", "s"]
     await worker.close()
+
+
+async def test_a_literal_that_is_asked_for_is_known_already(place):
+    worker, bench = place
+    prompt = {
+        "n": number_node(1),
+        "w": node("Switch", on=True, yes=5, no=["n", 0]),
+        "s": node("Show", value=["w", 0]),
+    }
+    assert shown(await run(worker, prompt)) == {"s": [5]}
+    assert bench.take() == ["w", "s"]
 
 
 FAILURES = {

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from executor.schema import MISSING, OutputSocket, Widget
-from tests.nodes.packs.v3_nodes import found
+from tests.nodes.packs.v3_nodes import shims
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    with shims(tmp_path_factory.mktemp("base")) as run:
+        yield run
+
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = {
@@ -141,8 +148,8 @@ for module, one in schemas.items():
 
 
 @pytest.fixture(scope="module")
-def schemas(tmp_path_factory):
-    return found(tmp_path_factory.mktemp("base"), SCHEMAS)
+def schemas(found):
+    return found(SCHEMAS)
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -244,9 +251,8 @@ INPUTS = [
 ]  # fmt: skip
 
 
-def test_every_kind_of_input_reads_as_its_entry(tmp_path):
+def test_every_kind_of_input_reads_as_its_entry(found):
     entries = found(
-        tmp_path,
         f"""
         @io.comfytype(io_type="MY_TYPE")
         class Mine(io.ComfyTypeIO):
@@ -280,9 +286,8 @@ WRONG = [
 ]
 
 
-def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(tmp_path):
+def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(found):
     answers = found(
-        tmp_path,
         f"""
         for code in {[code for code, _ in WRONG]!r}:
             found[code] = attempt(lambda: adapt(toy(schema(*eval(f"[{{code}}]")))))
@@ -301,9 +306,8 @@ def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(tmp_path):
     assert answers["no schema"] == "TypeError: define_schema of Toy returned no io.Schema."
 
 
-def test_what_follows_from_the_schema_is_in_the_definition(tmp_path):
+def test_what_follows_from_the_schema_is_in_the_definition(found):
     made = found(
-        tmp_path,
         """
         class Given(str):
             pass
