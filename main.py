@@ -93,7 +93,10 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     def report() -> WorkerReport:
         state = memory.state()
-        device = Device(state.name, state.type, state.index, state.memory_total, state.memory_free)
+        name, index = state.name, state.index
+        if state.type == "cuda" and options.cuda_device is not None:  # the only one that the worker sees is its first
+            name, index = name.replace(f"cuda:{index}", f"cuda:{options.cuda_device}"), options.cuda_device
+        device = Device(name, state.type, index, state.memory_total, state.memory_free)
         return WorkerReport((device,), {"torch": torch.__version__})
 
     state = memory.state()
@@ -129,13 +132,14 @@ def _find_packs(options: WorkerOptions) -> "tuple[PackLoader, Surroundings] | No
     sources = find_packs(roots, enabled=options.packs.enabled, exceptions=options.packs.exceptions)
     if not sources:
         return None
+    from nodes.packs.attempts import Attempts
     from nodes.packs.loading import PackLoader
     from nodes.packs.shim_finder import install
     from nodes.packs.surroundings import make_surroundings
 
     surroundings = make_surroundings(options.folders, {}, {}, options.arguments)
     install(surroundings)
-    return PackLoader(sources), surroundings
+    return PackLoader(sources, Attempts(options.folders.user / "pack_imports")), surroundings
 
 
 def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: WorkerOptions) -> None:
@@ -143,7 +147,7 @@ def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: Wor
     from nodes.packs.shim_finder import install
 
     install(surroundings)
-    reports = loader.load(surroundings.node_types)
+    reports = loader.load(surroundings.node_types, lambda *_: None)
     surroundings.host.reports += reports
     if options.serving:
         log_failures(reports)
@@ -197,9 +201,9 @@ async def _serve(options: argparse.Namespace) -> int:
         if options.auto_launch:
             webbrowser.open(line.split()[-1].rstrip(","))
 
-    worker = ProcessWorker(make_worker, replace(worker_options, serving=True))
+    workers = [ProcessWorker(make_worker, each) for each in _each_worker(options)]
     try:
-        await serve(make_app([worker], worker_options.folders, settings), settings, announce)
+        await serve(make_app(workers, worker_options.folders, settings), settings, announce)
     except StartError as error:
         complain(str(error))
         return 1
@@ -287,12 +291,22 @@ def _complain_of(reports: Sequence[PackReport]) -> None:
             complain(pack_line(report))
 
 
-def _worker_options(options: argparse.Namespace) -> WorkerOptions:
+def _each_worker(options: argparse.Namespace) -> list[WorkerOptions]:
+    """For a server: its workers, `--workers` of them for each device."""
+    devices: Sequence[int | None] = () if options.cpu else options.cuda_device
+    each = [_worker_options(options, device) for device in devices or (None,) for _ in range(options.workers)]
+    return [replace(worker, serving=True) for worker in each]
+
+
+def _worker_options(options: argparse.Namespace, device: int | None = None) -> WorkerOptions:
+    """`device` is the GPU to compute on; None takes the first that the flags name, if they do."""
+    device = next(iter(options.cuda_device), None) if device is None else device
     arguments = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    arguments["cuda_device"] = device
     return WorkerOptions(
         folders=folders_of(options, HERE),
         cpu=options.cpu,
-        cuda_device=options.cuda_device,
+        cuda_device=device,
         cache=cache_options_of(options),
         packs=pack_options_of(options),
         arguments=arguments,

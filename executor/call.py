@@ -105,14 +105,21 @@ async def ask_needs(
     return {str(name) for answer in asked for name in answer}
 
 
-def as_results(definition: NodeDefinition, answers: Sequence[Any]) -> tuple[list[Result], str | None]:
-    """The answers as results, a blocked call as one that blocks every output, and the message of the first blocker.
+def as_results(
+    definition: NodeDefinition, arguments: Sequence[Mapping[str, Any] | ExecutionBlocker], answers: Sequence[Any]
+) -> tuple[list[Any], str | None]:
+    """The answers as results, and the message of the first blocker that kept a call from being made.
 
-    The message goes no further: only the first node that is stopped tells it.
+    A call that was not made blocks every output, silently: only the first node that is stopped tells the message. A
+    blocker that a node gave as its whole answer stands for every output as it is.
     """
-    message = next((one.message for one in answers if type(one) is ExecutionBlocker and one.message), None)
-    blocked = Result((ExecutionBlocker(),) * len(definition.outputs))
-    return [blocked if type(one) is ExecutionBlocker else one for one in answers], message
+    count = len(definition.outputs)
+    message = next((one.message for one in arguments if isinstance(one, ExecutionBlocker) and one.message), None)
+    results = [
+        ExecutionBlocker() if isinstance(given, ExecutionBlocker) else answer
+        for given, answer in zip(arguments, answers, strict=True)
+    ]
+    return [Result((one,) * count) if isinstance(one, ExecutionBlocker) else one for one in results], message
 
 
 def _context(place: Place, index: int) -> Context:

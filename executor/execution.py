@@ -16,7 +16,7 @@ from executor.dynamic_prompt import DynamicPrompt
 from executor.expansion import Expansion, expand
 from executor.failure import Failure, describe
 from executor.fingerprint import fingerprints
-from executor.graph import Link, Node, NodeId
+from executor.graph import Node, NodeId
 from executor.host import Host
 from executor.progress import Interrupted
 from executor.reporter import Reporter
@@ -93,7 +93,7 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
     definition = node_type.definition
     arguments = calls(definition, turn.inputs)
     if not node.lazy and all(isinstance(given, ExecutionBlocker) for given in arguments):
-        results, message = as_results(definition, arguments)
+        results, message = as_results(definition, arguments, arguments)
         return Made(make_memo(definition, results), keep=False, blocked=message)
     began = time.monotonic()
 
@@ -112,7 +112,7 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
             return Asked(turn.asked | missing)
         place = replace(place, begin=turn.reporter.check)  # it has begun
     answers = await call_each(node_type.call, arguments, injected, place)
-    results, message = as_results(definition, answers)
+    results, message = as_results(definition, arguments, answers)
     check_results(definition, results)
     seconds = time.monotonic() - began
     if any(result.expand for result in results):
@@ -124,9 +124,9 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
 
 
 def _lazy_ones(node: Node, names: set[str]) -> frozenset[str]:
-    """Those of the names that are lazy links. Raises InputError for one that is no linked input at all."""
+    """Those of the names that are lazy links; a literal is known already. Raises InputError for one that is neither."""
     for name in sorted(names):
-        if not isinstance(node.inputs.get(name), Link):
+        if name not in node.inputs:
             text = f"{node.class_type} asks for its input '{name}', to which nothing is linked; connect it."
             raise InputError(name, text)
     return node.lazy & names

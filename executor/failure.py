@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.events import NodeFailed
-from executor.graph import Link, Node
+from executor.graph import CycleError, Link, Node
 from executor.hints import hint_for
 from executor.schema import InputError
 
@@ -53,6 +53,8 @@ def describe(error: BaseException, inputs: Mapping[str, Any]) -> Failure:
     """`error` as text. `inputs` are values by input name; links among them are left out."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(error, CycleError):
+        name = "graph.DependencyCycleError"  # what clients of the protocol know
     return Failure(
         message=str(error).strip() or f"The node raised {kind.__name__} without a message.",
         exception_type=name,

@@ -43,6 +43,8 @@ def _fingerprint(node: Node, node_type: NodeType, resources: Mapping[str, object
             return f"linked {uuid.uuid4().hex}"
         elif name in node.inputs:
             arguments[name] = node.inputs[name]
+        elif resource_of.get(name) == "UNIQUE_ID":
+            arguments[name] = node.id
         elif resource_of.get(name) in resources:
             arguments[name] = resources[resource_of[name]]
     answer = node_type.fingerprint(**arguments)

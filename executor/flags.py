@@ -56,7 +56,10 @@ def shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
         help="load this node pack in spite of --disable-all-custom-nodes: the name of its folder or file",
     )  # fmt: skip
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
-    parser.add_argument("--cuda-device", type=int, metavar="N", help="compute on this GPU")
+    parser.add_argument(
+        "--cuda-device", type=_devices, default=(), metavar="N[,N...]",
+        help="compute on this GPU; a server has a worker for each of several, every other command takes the first",
+    )  # fmt: skip
     _add_cache_flags(parser)
     return parser
 
@@ -95,7 +98,7 @@ def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
     """What is remembered. The names are ComfyUI's, `--cache-disk` apart."""
     parser.add_argument(
         "--cache-ram", type=_gibibytes, nargs="?", const=4.0, default=4.0, metavar="GIB",
-        help="memory for remembered results (default 4)",
+        help="memory for remembered results, of each worker (default 4)",
     )  # fmt: skip
     parser.add_argument(
         "--cache-disk", type=_gibibytes, default=2.0, metavar="GIB",
@@ -114,6 +117,13 @@ def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
     policy.add_argument(
         "--cache-classic", action="store_true", help="the default: forget nothing while --cache-ram allows"
     )
+
+
+def _devices(text: str) -> tuple[int, ...]:
+    numbers = [number.strip() for number in text.split(",")]
+    if not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"'{text}' names no GPUs; give their numbers from 0 on, for example 0 or 0,1")
+    return tuple(int(number) for number in numbers)
 
 
 def _count(text: str) -> int:

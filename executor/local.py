@@ -4,7 +4,8 @@ Node bodies run on threads, so every other call is answered while a job runs. Kn
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -20,11 +21,13 @@ from executor.hints import MEMORY
 from executor.host import Host
 from executor.packs import PackHost, PackMessage, PackServices
 from executor.plan import Plan, make_plan
-from executor.prompt import iter_node_errors, parse_prompt
+from executor.prompt import Parsed, iter_node_errors, parse_prompt, stale_types
 from executor.run import Run
 from executor.schema import NodeDefinition, NodeType
 from executor.signature import Signature, signatures
 from executor.worker import Job, PromptError, Validation, WorkerReport
+
+log = logging.getLogger(__name__)
 
 THREADS = 4
 """How many blocking nodes (files, pictures) run beside the device's one."""
@@ -71,6 +74,7 @@ class InProcessWorker:
         self._messages: asyncio.Queue[PackMessage | None] = asyncio.Queue()
         self._packs_start: asyncio.Task[None] | None = None
         self._definitions = {name: node_type.definition for name, node_type in node_types.items()}
+        self._validators = {name: one.validate for name, one in node_types.items() if one.validate is not None}
         self._folders = folders
         self._report = report
         self._unload_models = unload_models
@@ -89,8 +93,9 @@ class InProcessWorker:
         )
 
     async def definitions(self) -> Mapping[str, NodeDefinition]:
-        """All node types."""
-        return self._definitions
+        """All node types, with the choices that they have now."""
+        await asyncio.to_thread(self._refresh, self._host.node_types)
+        return dict(self._definitions)
 
     async def report(self) -> WorkerReport:
         """Devices and versions, asked on a thread."""
@@ -98,7 +103,7 @@ class InProcessWorker:
 
     async def validate(self, prompt: object, targets: Sequence[str] | None = None) -> Validation:
         """Check a prompt, on a thread because it lists folders."""
-        parsed = await asyncio.to_thread(parse_prompt, prompt, self._definitions, self._folders, targets)
+        parsed = await asyncio.to_thread(self._parse, prompt, targets)
         return parsed.validation
 
     async def packs(self) -> PackServices:
@@ -198,9 +203,33 @@ class InProcessWorker:
                 self._freeing.unload_models = False
                 await asyncio.to_thread(self._unload_models)
 
+    def _parse(self, prompt: object, targets: Sequence[str] | None) -> Parsed:
+        parsed = parse_prompt(prompt, self._definitions, self._folders, targets, self._validators)
+        if self._refresh(stale_types(parsed.validation)):
+            parsed = parse_prompt(prompt, self._definitions, self._folders, targets, self._validators)
+        return parsed
+
+    def _refresh(self, class_types: Iterable[str]) -> bool:
+        """Ask the node types that know it for their definitions anew. Whether any has changed."""
+        changed = False
+        for class_type in class_types:
+            refresh = self._host.node_types[class_type].refresh
+            if refresh is None:
+                continue
+            try:
+                definition = refresh()
+            except Exception:
+                log.warning(
+                    "%s could not say what its inputs are now; the earlier answer stands.", class_type, exc_info=True
+                )
+                continue
+            changed |= definition != self._definitions[class_type]
+            self._definitions[class_type] = definition
+        return changed
+
     def _prepare(self, job: Job) -> _Prepared | Validation:
         """The pure part of the pipeline, and the fingerprints, which read files."""
-        parsed = parse_prompt(job.prompt, self._definitions, self._folders, job.targets)
+        parsed = self._parse(job.prompt, job.targets)
         if not parsed.validation.outputs:
             return parsed.validation
         graph = parsed.graph
@@ -209,8 +238,9 @@ class InProcessWorker:
         if failures:
             lost = _descendants(graph, failures)
             targets = [target for target in targets if target not in lost]
-            graph = graph.only(graph.ancestors(targets))
-        signed = signatures(graph, graph.order(targets), self._definitions, prints)
+            graph = graph.only(graph.nodes.keys() - lost)
+        # All of them, since what a node expands into may link to any.
+        signed = signatures(graph, graph.order(), self._definitions, prints)
         plan, memos = make_plan(graph, targets, signed, self._host.cache)
         return _Prepared(graph, plan, memos, failures, parsed.graph.nodes)
 

@@ -40,6 +40,8 @@ class PackServices:
     """Path of the Unix socket on which the worker serves these routes over HTTP; None if there are none."""
     model_folders: Mapping[str, ModelFolder] = field(default_factory=dict[str, ModelFolder])
     """Every folder of model files as the packs left them, for `Folders.adopt`: some add folders, roots or suffixes."""
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Path pattern of a route -> name of the pack that registered it, where that is known."""
     rewrites_prompts: bool = False
     """Some pack wants to see every request to `/prompt` first; see `Worker.rewrite_prompt`."""
 

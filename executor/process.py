@@ -27,9 +27,10 @@ CLOSING = 5.0
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """The job in hand, as far as the parent has heard of it."""
+    """A job in hand, as far as the parent has heard of it."""
 
     job_id: str
+    events: asyncio.Queue[Event | BaseException] = field(default_factory=asyncio.Queue)
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     node_id: str | None = None
     executed: list[str] = field(default_factory=list)
@@ -52,7 +53,7 @@ class _Child:
         self._hear_pack = hear
         loop = asyncio.get_running_loop()
         self.loaded: asyncio.Future[None] = loop.create_future()
-        self.events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+        self.runs: dict[str, _Running] = {}
         self.lost: str | None = None
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._next = 0
@@ -82,16 +83,15 @@ class _Child:
 
     def _hear(self, message: object) -> None:
         match message:
-            case Emitted(event):
-                self.events.put_nowait(event)
+            case Emitted(job_id, event):
+                if (running := self.runs.get(job_id)) is not None:
+                    running.events.put_nowait(RuntimeError(event) if isinstance(event, str) else event)
             case Said(said):
                 self._hear_pack(said)
             case Reply(number, value):
                 if (answer := self._pending.get(number)) is not None and not answer.done():
                     answer.set_result(value)
-            case Raised(None, text):
-                self.events.put_nowait(RuntimeError(text))
-            case Raised(int() as number, text):
+            case Raised(number, text):
                 if (answer := self._pending.get(number)) is not None and not answer.done():
                     answer.set_exception(RuntimeError(text))
             case Loaded() if not self.loaded.done():
@@ -109,7 +109,8 @@ class _Child:
             if not waiting.done():
                 waiting.set_exception(WorkerLost(reason))
                 waiting.exception()  # it counts as looked at even if nobody waits
-        self.events.put_nowait(WorkerLost(reason))
+        for running in self.runs.values():
+            running.events.put_nowait(WorkerLost(reason))
 
 
 class ProcessWorker:
@@ -127,7 +128,7 @@ class ProcessWorker:
         self._child: _Child | None = None
         self._starting = asyncio.Lock()
         self._messages: asyncio.Queue[PackMessage | None] = asyncio.Queue()
-        self._running: _Running | None = None
+        self._running: dict[str, _Running] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._successors: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -172,14 +173,14 @@ class ProcessWorker:
             yield message
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Run a job. Raises WorkerLost if the process dies by itself, RuntimeError while another job runs.
+        """Run a job. Raises WorkerLost if the process dies by itself, RuntimeError while the job of this id runs.
 
-        If the process had to be ended because of an interruption, the run is interrupted, not lost.
-        Closing the iterator interrupts the job and waits for its end.
+        If the process had to be ended because of an interruption, the run is interrupted, not lost; other jobs that ran
+        in it are lost. Closing the iterator interrupts the job and waits for its end.
         """
-        if self._running is not None:
-            raise RuntimeError(f"Job {self._running.job_id} is still running.")
-        running = self._running = _Running(job.job_id)
+        if job.job_id in self._running:
+            raise RuntimeError(f"Job {job.job_id} is still running.")
+        running = self._running[job.job_id] = _Running(job.job_id)
         child: _Child | None = None
         over = False
         try:
@@ -188,12 +189,12 @@ class ProcessWorker:
                 over = True
                 yield running.last_word()
                 return
-            child.events = asyncio.Queue()
+            child.runs[job.job_id] = running
             await child.send(Start(job))
             if running.interrupted.is_set():
                 await child.send(Call(0, "interrupt", {"job_id": job.job_id}))
             while not over:
-                event = await child.events.get()
+                event = await running.events.get()
                 if isinstance(event, BaseException):
                     over = True
                     if not running.interrupted.is_set():
@@ -205,13 +206,20 @@ class ProcessWorker:
         finally:
             if child is not None and child.lost is None and not over:
                 await self._abandon(child, running)
-            self._running = None
+            if child is not None:
+                child.runs.pop(job.job_id, None)
+            del self._running[job.job_id]
 
     async def interrupt(self, job_id: str | None = None) -> bool:
-        """Ask the job to stop; if it has not ended after the grace period, end the process and start another."""
-        running, child = self._running, self._child
-        if running is None or job_id not in (None, running.job_id):
-            return False
+        """Ask the job, or (None) all, to stop; if one has not ended after the grace period, end the process and start
+        another."""
+        asked = [running for name, running in self._running.items() if job_id in (None, name)]
+        for running in asked:
+            await self._interrupt(running)
+        return bool(asked)
+
+    async def _interrupt(self, running: _Running) -> None:
+        child = self._child
         first = not running.interrupted.is_set()
         running.interrupted.set()
         if child is not None and child.lost is None and child.loaded.done():
@@ -219,7 +227,6 @@ class ProcessWorker:
                 self._kill_later(child, running)
             with suppress(WorkerLost):
                 await child.call("interrupt", job_id=running.job_id)
-        return True
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """After the running job, drop loaded models and (`free_memory`) every memo."""
@@ -259,16 +266,16 @@ class ProcessWorker:
     async def _abandon(self, child: _Child, running: _Running) -> None:
         """The listener left: stop the job, and wait so that the next one finds the process idle."""
         if not running.interrupted.is_set():
-            await self.interrupt(running.job_id)
+            await self._interrupt(running)
         while child.lost is None:
-            event = await child.events.get()
+            event = await running.events.get()
             if isinstance(event, BaseException | RunFinished | RunInterrupted):
                 return
 
     def _kill_later(self, child: _Child, running: _Running) -> None:
         def kill() -> None:
             self._timers.discard(timer)
-            if self._running is running and child.lost is None:
+            if self._running.get(running.job_id) is running and child.lost is None:
                 child.link.kill()
                 successor = asyncio.ensure_future(self._succeed(child))
                 self._successors.add(successor)

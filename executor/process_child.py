@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To the child: run a job; answered by Emitted events, or by Raised without a number."""
+    """To the child: run a job; answered by Emitted events."""
 
     job: Job
 
@@ -63,17 +63,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """To the parent: what a call (None: the running job) raised, in a sentence."""
+    """To the parent: what a call raised, in a sentence."""
 
-    number: int | None
+    number: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """To the parent: an event of the running job."""
+    """To the parent: an event of a running job, or the sentence of what its run raised."""
 
-    event: Event
+    job_id: str
+    event: Event | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,10 @@ async def _relay(connection: "Connection[Any, Any]", worker: Worker) -> None:
 async def _run(connection: "Connection[Any, Any]", worker: Worker, job: Job) -> None:
     try:
         async for event in worker.run(job):
-            _send(connection, Emitted(event))
+            _send(connection, Emitted(job.job_id, event))
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent waits for the end of the run
         traceback.print_exc()
-        _send(connection, Raised(None, f"{type(error).__name__}: {error}"))
+        _send(connection, Emitted(job.job_id, f"{type(error).__name__}: {error}"))
 
 
 def _send(connection: "Connection[Any, Any]", message: object) -> None:

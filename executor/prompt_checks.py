@@ -4,13 +4,16 @@ Apart from `prompt_input`, which knows only what a definition says: this runs th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any
 
+from executor.context import ExecutingContext, executing
 from executor.dynamic import nest
 from executor.failure import describe
 from executor.graph import Graph, Link, Node, NodeId
+from executor.progress import Preview
 from executor.schema import NodeDefinition
 from executor.worker import PromptError
 
@@ -27,8 +30,9 @@ def custom_errors(
 ) -> list[PromptError]:
     """What the nodes that have a validator complain of; those in `broken` are not asked.
 
-    A validator gets the literal inputs, nested like the arguments of the node, and `input_types`. One that answers with
-    an awaitable is awaited here, so this must not be called on an event loop's thread.
+    A validator gets the literal inputs, nested like the arguments of the node, and `input_types`; it may learn the
+    node's id from `executor.context`. One that answers with an awaitable is awaited here, so this must not be called on
+    an event loop's thread.
     """
     errors: list[PromptError] = []
     with ExitStack() as stack:
@@ -40,14 +44,37 @@ def custom_errors(
             literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Link)}
             types = {name: type_of(value) for name, value in node.inputs.items() if isinstance(value, Link)}
             try:
-                answer = validator(**nest(definitions[node.class_type], literals), input_types=types)
-                if isinstance(answer, Awaitable):
-                    runner = runner or stack.enter_context(asyncio.Runner())
-                    answer = runner.run(_awaited(answer))
+                with _asking(node):
+                    answer = validator(**nest(definitions[node.class_type], literals), input_types=types)
+                    if isinstance(answer, Awaitable):
+                        runner = runner or stack.enter_context(asyncio.Runner())
+                        answer = runner.run(_awaited(answer), context=copy_context())
                 errors += _complaints(node, answer)
             except Exception as error:  # noqa: BLE001 - the node's own code; what it raises is reported as the node's
                 errors.append(_failure(node, error))
     return errors
+
+
+class _Unheard:
+    """The progress of a question, which nobody follows."""
+
+    def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
+        """Nothing."""
+
+    def text(self, text: str) -> None:
+        """Nothing."""
+
+    def check(self) -> None:
+        """Nothing: no run has begun that could be asked to stop."""
+
+
+@contextmanager
+def _asking(node: Node) -> Iterator[None]:
+    token = executing.set(ExecutingContext("", node.id, 0, _Unheard(), []))
+    try:
+        yield
+    finally:
+        executing.reset(token)
 
 
 async def _awaited(answer: Awaitable[Sequence[str]]) -> Sequence[str]:

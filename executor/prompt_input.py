@@ -155,7 +155,8 @@ class InputParser:
     ) -> Link | PromptError:
         link = as_link(value)
         if link is None:
-            return _bad_link(socket.name, self._config(socket), value, socket.name)
+            hint = 'it is no link; connect the input again, or send a list as {"__value__": [...]}.'
+            return _bad_link(socket.name, self._config(socket), value, f"{socket.name}: {hint}")
         existing = self._existing(socket.name, socket, link, value)
         if socket.raw_link:
             self.raw_links.setdefault(node_id, []).append(socket.name)

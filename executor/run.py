@@ -327,7 +327,7 @@ class Run:
         expanded = self._expanded.pop(node_id)
         definition = self._host.definitions[self._nodes[node_id].class_type]
         try:
-            memo = make_memo(definition, expanded.expansion.results, self._values_of)
+            memo = make_memo(definition, expanded.expansion.results, self._result_of)
         except BadResult as error:
             self._fail(node_id, describe(error, {}))
         else:
@@ -339,8 +339,7 @@ class Run:
         edges = {node_id: {str(i): Link(source, 0) for i, source in enumerate(all_)} for node_id, all_ in waits.items()}
         path = Graph(Node(node_id, "", links) for node_id, links in edges.items()).cycles()[0]
         maker = next((node_id for node_id in path if node_id in self._expanded), path[0])
-        failure = describe(CycleError(path), {})
-        self._fail(maker, replace(failure, exception_type="graph.DependencyCycleError"))
+        self._fail(maker, describe(CycleError(path), {}))
 
     def _gather(self, node: Node) -> dict[str, tuple[Any, ...]]:
         asked = self._asked.get(node.id, frozenset())
@@ -354,7 +353,14 @@ class Run:
         }
 
     def _values_of(self, link: Link) -> Sequence[Any]:
-        return self._ledger.values[self._signatures[link.source]].outputs[link.output]
+        outputs = self._ledger.values[self._signatures[link.source]].outputs
+        return outputs[link.output] if link.output < len(outputs) else (None,)  # only expansions have such links
+
+    def _result_of(self, link: Link) -> Sequence[Any]:
+        count = len(self._host.definitions[self._nodes[link.source].class_type].outputs)
+        if link.output >= count:
+            raise BadResult(f"It takes output {link.output} of node {link.source}, which has {count} outputs.")
+        return self._values_of(link)
 
     def _real(self, node_id: NodeId) -> NodeId:
         return NodeId(self._prompt.get_real_node_id(node_id))

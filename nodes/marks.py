@@ -41,7 +41,7 @@ class LazyMark:
 
 Lazy = Annotated[T, LazyMark()]
 """`image: Lazy[Image]`: what feeds it runs only if the node's `needs` asks for it. It is None where that did not
-happen, so the function reads only what `needs` asked for."""
+happen, so the function reads only what `needs` asked for. One inside of another is asked for as "images.image0"."""
 
 
 @dataclass(frozen=True, slots=True)

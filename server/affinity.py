@@ -44,8 +44,10 @@ class Remembered:
             del self._traits[next(iter(self._traits))]
 
     def share(self, traits: Traits) -> int:
-        """How much of these it has seen."""
-        return sum(weight for digest, weight in traits.items() if digest in self._traits)
+        """How much of these it has seen; nothing if they have loaders, and it has seen none of those. So a job with
+        another model goes to a worker that does nothing, even if it has the same empty latent as one that works."""
+        seen = [weight for digest, weight in traits.items() if digest in self._traits]
+        return 0 if LOADER in traits.values() and LOADER not in seen else sum(seen)
 
     def clear(self) -> None:
         """Its memory is gone."""

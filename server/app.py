@@ -19,6 +19,8 @@ from server.files import sweep
 from server.jobs import JobStore, StoreError
 from server.middleware import chain, header_signal
 from server.origin import OriginPolicy
+from server.pack_messages import PackMessages
+from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
 from server.routes import (
     editor,
@@ -27,6 +29,7 @@ from server.routes import (
     jobs,
     models,
     nodes,
+    packs,
     prompt,
     queue,
     settings,
@@ -46,10 +49,12 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
     clients = Clients()
     credentials = Credentials()
-    pool = WorkerPool(workers, settings.jobs_per_worker)
+    pool = WorkerPool(workers, settings.jobs_per_worker, lambda services: folders.adopt(services.model_folders))
     app[keys.SETTINGS] = settings
     app[keys.FOLDERS] = folders
     app[keys.WORKERS] = pool
+    app[keys.PACK_PROXY] = PackProxy(pool, settings.max_upload_size, settings.pack_deadline)
+    app[keys.PACK_MESSAGES] = PackMessages(pool, clients)
     app[keys.STORE] = store
     app[keys.CLIENTS] = clients
     app[keys.SOCKETS] = set()
@@ -60,13 +65,28 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app.add_routes(all_routes())
     app.on_response_prepare.append(header_signal(policy))
     app.on_shutdown.append(websocket.close_all)
+    app.on_shutdown.append(_close_packs)
     app.cleanup_ctx.append(_running)
     return app
 
 
 def all_routes() -> list[web.RouteDef]:
     """Every route: the API's at `/x` and at `/api/x`, then the editor, which answers whatever is left."""
-    modules = (websocket, prompt, queue, history, jobs, files, uploads, models, nodes, system, settings, userdata)
+    modules = (
+        websocket,
+        prompt,
+        queue,
+        history,
+        jobs,
+        files,
+        uploads,
+        models,
+        nodes,
+        packs,
+        system,
+        settings,
+        userdata,
+    )
     api = [route for module in modules for route in module.routes()]
     prefixed = [web.RouteDef(route.method, f"/api{route.path}", route.handler, route.kwargs) for route in api]
     return [*api, *prefixed, *editor.routes()]
@@ -81,13 +101,19 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         await app[keys.STORE].close()
         raise
     app[keys.WORKERS].start()
+    app[keys.PACK_MESSAGES].start()
     await app[keys.DISPATCHER].start(exhausted)
     sweeping = asyncio.create_task(asyncio.to_thread(_sweep, app[keys.FOLDERS]))
     yield
     await sweeping
     await app[keys.DISPATCHER].stop()
+    await app[keys.PACK_MESSAGES].stop()
     await app[keys.WORKERS].close()
     await app[keys.STORE].close()
+
+
+async def _close_packs(app: web.Application) -> None:
+    await app[keys.PACK_PROXY].close()
 
 
 def _sweep(folders: Folders) -> None:

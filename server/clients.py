@@ -17,6 +17,8 @@ from server.wire import encode
 log = logging.getLogger(__name__)
 
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
+MAX_OFFERED_BYTES: Final = 1024 * 1024
+"""Bytes on their way to a client from which on frames that may be lost are."""
 BACKLOG: Final = 32
 """Frames from which on an out-of-date one is replaced instead of sent."""
 STALL_SECONDS: Final = 10.0
@@ -65,6 +67,8 @@ class Client:
         """The client asked for previews that name their node."""
         self._socket = socket
         self._drop = drop
+        self._lost = 0
+        """Frames that were dropped because the client does not keep up."""
         self._waiting: dict[str | int, Packed] = {}
         self._bytes = 0
         self._serial = itertools.count()
@@ -89,6 +93,15 @@ class Client:
             self._bytes = 0
             self._drop()
         self._filled.set()
+
+    def offer(self, packed: Packed) -> None:
+        """Queue a frame that may be lost; it is if the client does not keep up."""
+        if self._waiting and self._bytes + packed.size > MAX_OFFERED_BYTES:
+            if not self._lost:
+                log.warning("Node packs send more than a WebSocket client reads; it loses messages of theirs.")
+            self._lost += 1
+            return
+        self.put(packed)
 
     async def pump(self) -> None:
         """Send what is queued until the socket ends or stalls."""
@@ -134,6 +147,12 @@ class Clients:
                 packed = Packed.of(frame)
                 for client in listeners:
                     client.put(packed)
+
+    def offer(self, sid: str | None, packed: Packed) -> None:
+        """Queue a frame that may be lost for the sockets with this id, or (None) for all."""
+        for client in self._clients:
+            if sid is None or client.sid == sid:
+                client.offer(packed)
 
     def broadcast(self, message: Message) -> None:
         """Queue a message for all sockets."""

@@ -134,8 +134,11 @@ class Dispatcher:
             if job is None:
                 await self._wake.wait()
                 continue
+            # Nobody knows which of the jobs of a lost worker was the cause; at its second attempt each is on its own.
+            alone = job.attempt > 1
             try:
-                station = await self._pool.take(job.job_id, job.prompt)
+                await self._pool.room(alone=alone)
+                station = await self._pool.take(job.job_id, job.prompt, alone=alone)
             except asyncio.CancelledError:
                 await self._store.requeue(job.job_id, forgive=True)
                 raise

@@ -30,6 +30,16 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="pictures of unfinished work, for jobs that do not say; none turns them off",
     )
+    parser.add_argument(
+        "--workers", type=_at_least_one, default=1, metavar="N", help="worker processes for each device (default 1)"
+    )
+    parser.add_argument(
+        "--jobs-per-worker",
+        type=_at_least_one,
+        default=1,
+        metavar="N",
+        help="jobs that a worker runs at once, of which it runs what they have in common once (default 1)",
+    )
     parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
     parser.add_argument(
         "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -49,6 +59,13 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         tls_cert=options.tls_certfile,
         tls_key=options.tls_keyfile,
         preview_method=options.preview_method,
+        jobs_per_worker=options.jobs_per_worker,
         version=version,
         argv=tuple(argv),
     )
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of them; give 1 or more")
+    return int(text)

@@ -10,12 +10,16 @@ from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore
+from server.pack_messages import PackMessages
+from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
 from server.settings import ServerSettings
 from server.settings_file import SettingsFile
 
 SETTINGS: Final = web.AppKey("settings", ServerSettings)
 FOLDERS: Final = web.AppKey("folders", Folders)
+PACK_MESSAGES: Final = web.AppKey("pack_messages", PackMessages)
+PACK_PROXY: Final = web.AppKey("pack_proxy", PackProxy)
 WORKERS: Final = web.AppKey("workers", WorkerPool)
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 STORE: Final = web.AppKey("store", JobStore)

@@ -6,6 +6,7 @@ job store nor the messages; what becomes of a job whose worker died is `dispatch
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,12 @@ T = TypeVar("T")
 _LONGEST_PAUSE: Final = 30.0
 _PACKS_SECONDS: Final = 60.0
 _REPORT_SECONDS: Final = 5.0
+_FRESH_SECONDS: Final = 2.0
+"""How long what packs offer counts as known; they may change it at any time."""
+
+
+def _ignore(_services: PackServices) -> None:
+    """Nobody wants to hear it."""
 
 
 class Station:
@@ -30,6 +37,8 @@ class Station:
         self.worker = worker
         self.running: list[str] = []
         """Ids of its jobs, oldest first."""
+        self.alone = False
+        """Its job may have killed a worker, and must not take others with it."""
         self.ready = False
         """It lives and has loaded its nodes."""
         self.failure: str | None = None
@@ -39,13 +48,14 @@ class Station:
         self.remembered = Remembered()
         self.used = 0
         """Rises with every job of the pool: the worker with the highest number was given the last one."""
+        self.services_asked = -math.inf
+        """When, on the loop's clock."""
         self.gone = asyncio.Event()
         self._room = room
 
-    @property
-    def has_room(self) -> bool:
-        """It may be given a further job."""
-        return len(self.running) < self._room
+    def has_room(self, *, alone: bool = False) -> bool:
+        """It may be given a further job; `alone`: one that runs without others."""
+        return not self.running if alone else not self.alone and len(self.running) < self._room
 
     @property
     def state(self) -> str:
@@ -56,7 +66,11 @@ class Station:
 class WorkerPool:
     """All workers of the server. `start` and `close` bracket its life."""
 
-    def __init__(self, workers: Sequence[Worker], jobs_per_worker: int = 1) -> None:
+    def __init__(
+        self, workers: Sequence[Worker], jobs_per_worker: int = 1, adopt: Callable[[PackServices], None] = _ignore
+    ) -> None:
+        """`adopt` hears what the packs offer, whenever a worker tells it."""
+        self._adopt = adopt
         self.stations = tuple(Station(number, worker, jobs_per_worker) for number, worker in enumerate(workers))
         self.definitions: Mapping[str, NodeDefinition] | None = None
         """All node types, once any worker has told them."""
@@ -82,9 +96,33 @@ class WorkerPool:
         return failures[0] if len(failures) == len(self.stations) and all(failures) else None
 
     @property
+    def pack_station(self) -> Station | None:
+        """The worker that answers for the packs: the first that lives, so that what they keep in memory is in one
+        place; while none does, one that told what they offer. None until one has."""
+        told = [station for station in self.stations if station.services is not None]
+        return min(told, key=lambda it: not it.ready, default=None)
+
+    @property
     def services(self) -> PackServices | None:
-        """What the packs offer, as the first worker that told it; None until one has."""
-        return next((station.services for station in self.stations if station.services is not None), None)
+        """What the packs offer; None until a worker has told it."""
+        station = self.pack_station
+        return station.services if station is not None else None
+
+    async def renew_services(self) -> bool:
+        """Ask again what the packs offer, unless that was asked just now; True if it is something else."""
+        station, now = self.pack_station, asyncio.get_running_loop().time()
+        known = station.services if station is not None else None
+        if station is None or known is None or not known.packs or not station.ready:
+            return False
+        if now < station.services_asked + _FRESH_SECONDS:
+            return False
+        station.services_asked = now
+        try:
+            self._hear(station, await _services(station.worker))
+        except WorkerLost:
+            self.lost(station)
+            return False
+        return station.services != known
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Return as soon as `holds` after a change of what workers are or do."""
@@ -92,17 +130,17 @@ class WorkerPool:
             self._changed.clear()
             await self._changed.wait()
 
-    async def room(self) -> None:
-        """Return when some worker is ready for a job."""
-        await self.until(lambda: any(station.ready and station.has_room for station in self.stations))
+    async def room(self, *, alone: bool = False) -> None:
+        """Return when some worker is ready for a job; `alone`: for one that runs without others."""
+        await self.until(lambda: any(station.ready and station.has_room(alone=alone) for station in self.stations))
 
-    async def take(self, job_id: str, prompt: Mapping[str, Any]) -> Station:
+    async def take(self, job_id: str, prompt: Mapping[str, Any], *, alone: bool = False) -> Station:
         """The worker for a job, which counts as its from now on: of those with room the one that remembers most of it,
         else the one whose last job is longest ago. To be called after `room`, by one caller."""
         traits: Traits = {}
         if len(self.stations) > 1:
             traits = await asyncio.to_thread(traits_of, prompt, self.definitions or {})
-        free = [station for station in self.stations if station.has_room]
+        free = [station for station in self.stations if station.has_room(alone=alone)]
         free = [station for station in free if station.ready] or free
         # Where two remember as much, the one that did so last still has it; where none does, the others may soon.
         shares = {station.number: station.remembered.share(traits) for station in free}
@@ -111,11 +149,13 @@ class WorkerPool:
         chosen.used = self._uses
         chosen.remembered.add(traits)
         chosen.running.append(job_id)
+        chosen.alone = alone
         return chosen
 
     def release(self, station: Station, job_id: str) -> None:
         """The job is no longer this worker's."""
         station.running.remove(job_id)
+        station.alone = False
         self._changed.set()
 
     def lost(self, station: Station) -> None:
@@ -154,6 +194,11 @@ class WorkerPool:
         versions = {name: version for answer in reversed(answers) for name, version in answer.versions.items()}
         return WorkerReport(tuple(devices.values()), versions)
 
+    def _hear(self, station: Station, services: PackServices) -> None:
+        if services != station.services:
+            station.services = services
+            self._adopt(services)
+
     async def _keep(self, station: Station) -> None:
         pause = 1.0
         while True:
@@ -172,7 +217,7 @@ class WorkerPool:
         failure = None
         try:
             definitions = await station.worker.definitions()
-            station.services = await _services(station.worker)
+            self._hear(station, await _services(station.worker))
             self.definitions = definitions
             station.ready = True
         except WorkerLost as lost:

@@ -38,6 +38,8 @@ class ServerSettings:
     """Jobs that one worker runs at once; what they have in common is executed once."""
     worker_deadline: float = 120.0
     """How long a request waits for the worker's node definitions before it is answered 503."""
+    pack_deadline: float = 300.0
+    """How long a request for a node pack's route waits for the answer, and for each further part of it."""
     version: str = "0"
     argv: tuple[str, ...] = ()
     """The command line, as `/system_stats` reports it."""

@@ -9,6 +9,8 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from executor.context import executing
@@ -32,6 +34,8 @@ class Host:
         """How each pack was loaded; whoever loads them fills it."""
         self.prompt_handlers: list[PromptHandler] = []
         """In the order in which they were added."""
+        self.web_directories: dict[str, str] = {}
+        """Folders with JavaScript that packs name by themselves, in `nodes.EXTENSION_WEB_DIRS`."""
         self.server = RouteServer()
         """Where packs register routes."""
         self._model_folders = model_folders
@@ -74,12 +78,20 @@ class Host:
     def services(self) -> PackServices:
         """What there is now."""
         return PackServices(
-            packs=tuple(self.reports),
+            packs=tuple(self._with_directories(report) for report in self.reports),
             routes=self.server.listed(),
             address=self.server.address,
             model_folders={key: self._model_folders.folder(key) for key in self._model_folders},
             rewrites_prompts=bool(self.prompt_handlers),
         )
+
+    def _with_directories(self, report: PackReport) -> PackReport:
+        """The report with the folders that the pack named by itself, which are those inside its own."""
+        told = report.web_directories or {}
+        own = {
+            name: folder for name, folder in self.web_directories.items() if Path(folder).is_relative_to(report.path)
+        }
+        return replace(report, web_directories={**told, **own}) if own else report
 
     def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The body of a request to `/prompt` after every handler has seen it; one that fails is logged and skipped."""

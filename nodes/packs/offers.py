@@ -10,7 +10,8 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -20,8 +21,16 @@ from nodes.packs.discovery import NoPack, PackSource
 from nodes.packs.instances import Instances
 from nodes.registration import Origin, typed_nodes
 
-Offer = tuple[str, Callable[[], NodeType]]
-"""A class_type, and what makes its node type or raises."""
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One node type that a pack has."""
+
+    class_type: str
+    cls: type | None
+    """Its class; a typed function has none."""
+    make: Callable[[], NodeType]
+    """Makes it, or raises."""
 
 
 def offers(module: ModuleType, source: PackSource, digest: str, instances: Instances) -> Iterator[Offer]:
@@ -40,7 +49,7 @@ def offers(module: ModuleType, source: PackSource, digest: str, instances: Insta
     if entry_point is not None and not mappings:
         yield from _extended(entry_point, origin)
     for class_type, node_type in typed.items():
-        yield class_type, _constant(node_type)
+        yield Offer(class_type, None, partial(replace, node_type))
 
 
 def web_directories(module: ModuleType, source: PackSource) -> dict[str, str]:
@@ -62,30 +71,37 @@ def _mapped(
     mappings: Mapping[str, Any], display_names: Mapping[str, str], origin: Origin, instances: Instances
 ) -> Iterator[Offer]:
     for class_type, cls in mappings.items():
-        name = str(class_type)
-
-        def make(name: str = name, cls: Any = cls) -> NodeType:
-            if not isinstance(cls, type):
-                raise TypeError(f"NODE_CLASS_MAPPINGS has a {type(cls).__name__} for it, not a class.")
-            cls.RELATIVE_PYTHON_MODULE = origin.module  # type: ignore[attr-defined]
-            if hasattr(cls, "define_schema"):
-                made = _v3_node_type(cls, origin)
-                return replace(made, definition=replace(made.definition, class_type=name))
-            told = display_names.get(name)
-            return v1.node_type(name, cls, str(told) if told else None, origin.module, origin.digest, instances)
-
-        yield name, make
+        name, told = str(class_type), display_names.get(class_type)
+        make = partial(_adapted, name, cls, str(told) if told else None, origin, instances)
+        yield Offer(name, cls if isinstance(cls, type) else None, make)
 
 
 def _extended(entry_point: Callable[[], Any], origin: Origin) -> Iterator[Offer]:
     """The V3 classes of the extension that an entry point gives."""
     for cls in _wait_for(_node_list(entry_point)):
+        yield Offer(getattr(cls, "__name__", repr(cls)), cls, partial(_v3_node_type, cls, origin))
 
-        def make(cls: Any = cls) -> NodeType:
-            cls.RELATIVE_PYTHON_MODULE = origin.module
-            return _v3_node_type(cls, origin)
 
-        yield cls.__name__, make
+def _adapted(class_type: str, cls: Any, display_name: str | None, origin: Origin, instances: Instances) -> NodeType:
+    if not inspect.isclass(cls):
+        raise TypeError(f"NODE_CLASS_MAPPINGS has a {type(cls).__name__} for it, not a class.")
+    if hasattr(cls, "define_schema"):
+        made = _v3_node_type(cls, origin)
+        return replace(made, definition=replace(made.definition, class_type=class_type))
+    _mark(cls, origin)
+    return v1.node_type(class_type, cls, display_name, origin.module, origin.digest, instances)
+
+
+def _v3_node_type(cls: Any, origin: Origin) -> NodeType:
+    _mark(cls, origin)
+    # Imported here: it needs the shims.
+    made: NodeType = importlib.import_module("nodes.packs.v3").node_type(cls, origin.module, origin.digest)
+    return made
+
+
+def _mark(cls: Any, origin: Origin) -> None:
+    """What other packs look for to tell where a class comes from."""
+    cls.RELATIVE_PYTHON_MODULE = origin.module
 
 
 async def _node_list(entry_point: Callable[[], Any]) -> list[type]:
@@ -97,15 +113,6 @@ async def _node_list(entry_point: Callable[[], Any]) -> list[type]:
     if hasattr(extension, "on_load"):
         await extension.on_load()
     return list(await extension.get_node_list())
-
-
-def _v3_node_type(cls: type, origin: Origin) -> NodeType:
-    made: NodeType = importlib.import_module("nodes.packs.v3").node_type(cls, origin.module, origin.digest)
-    return made
-
-
-def _constant(node_type: NodeType) -> Callable[[], NodeType]:
-    return lambda: node_type
 
 
 def _modules(name: str) -> list[ModuleType]:

@@ -81,6 +81,11 @@ def fingerprinting(cls: type, definition: NodeDefinition) -> Callable[..., str |
         except Exception as error:  # noqa: BLE001 - as above
             return _never(definition, error)
 
+    parameters = inspect.signature(fingerprint).parameters.values()
+    own_id = [name for name, resource in definition.injected.items() if resource == "UNIQUE_ID"]
+    asking = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in own_id]
+    # Resources are given to those who name them.
+    setattr(fingerprint, "__signature__", inspect.Signature([*asking, *parameters]))  # noqa: B010
     return fingerprint
 
 

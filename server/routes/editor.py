@@ -1,36 +1,22 @@
-"""The built editor at `/`, or a page that says how to build it."""
+"""The built editor at `/`, or a page that says how to build it; and what is left when no route of ours matches.
 
+That is a file of the editor or a route of a node pack. So nothing of a pack can stand in the place of ours.
+"""
+
+import asyncio
 import re
 from typing import Final
 
 from aiohttp import web
 
-from executor.folders import PathError
 from server.errors import ApiError
 from server.files import existing
-from server.keys import SETTINGS
+from server.keys import PACK_PROXY, SETTINGS
+from server.static import static_file
 from server.wire import threaded
 
 _HASHED: Final = re.compile(r"assets/.*-[\w-]{8}\.\w+")
 """Vite puts a hash of the content into these names, so they never change."""
-
-_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".webmanifest": "application/manifest+json",
-    ".wasm": "application/wasm",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".jpg": "image/jpeg",
-    ".ico": "image/x-icon",
-    ".woff2": "font/woff2",
-}
-"""Not the system's table: some systems call .js plain text, and `nosniff` would then stop the editor."""
 
 _NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Heddle</title></head><body>
@@ -47,7 +33,7 @@ npm run build</pre>
 
 def routes() -> list[web.RouteDef]:
     """The routes of this module; they exist without the prefix only."""
-    return [web.get("/", threaded(get_page)), web.get("/{path:.+}", threaded(get_asset))]
+    return [web.get("/", threaded(get_page)), web.route("*", "/{path:.+}", answer_rest)]
 
 
 def get_page(request: web.Request) -> web.StreamResponse:
@@ -60,18 +46,21 @@ def get_page(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(page, headers=headers)
 
 
-def get_asset(request: web.Request) -> web.StreamResponse:
-    """A file of the built editor; those with a hash in their name are cached for good."""
+async def answer_rest(request: web.Request) -> web.StreamResponse:
+    """A file of the built editor, or what a node pack answers here; those with a hash in their name never change."""
+    reads = request.method in ("GET", "HEAD")
+    if reads and (asset := await asyncio.to_thread(_asset, request)) is not None:
+        return asset
+    answer = await request.app[PACK_PROXY].answer(request)
+    if answer is not None:
+        return answer
+    if not reads:
+        raise web.HTTPMethodNotAllowed(request.method, ())
+    raise ApiError(404, "not_found", f"There is nothing at '{request.path[:200]}'.")
+
+
+def _asset(request: web.Request) -> web.StreamResponse | None:
     name = request.match_info["path"]
     folder = request.app[SETTINGS].editor
-    try:
-        path = None if folder is None else existing(folder, name)
-    except PathError:
-        path = None
-    if path is None:
-        raise ApiError(404, "not_found", f"There is nothing at '{request.path[:200]}'.")
-    kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
-    headers = {"Content-Type": kind}
-    if _HASHED.fullmatch(name):
-        headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    return web.FileResponse(path, headers=headers)
+    lasting = {"Cache-Control": "public, max-age=31536000, immutable"} if _HASHED.fullmatch(name) else {}
+    return None if folder is None else static_file(folder, name, lasting)

@@ -1,4 +1,4 @@
-"""`/object_info` and what belongs to node packs."""
+"""`/object_info`: which node types there are."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from executor.folders import Folders
 from executor.schema import NodeDefinition
 from server.keys import CATALOGUE, FOLDERS
 from server.protocol.object_info import object_info
-from server.wire import encode, json_response, threaded
+from server.wire import encode
 
 
 def routes() -> list[web.RouteDef]:
@@ -17,8 +17,6 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/object_info", get_object_info),
         web.get("/object_info/{class_type}", get_node),
-        web.get("/extensions", threaded(get_extensions)),
-        web.get("/i18n", threaded(get_i18n)),
     ]
 
 
@@ -34,16 +32,6 @@ async def get_node(request: web.Request) -> web.Response:
     class_type = request.match_info["class_type"]
     chosen = {class_type: definitions[class_type]} if class_type in definitions else {}
     return await _described(chosen, request.app[FOLDERS])
-
-
-def get_extensions(_request: web.Request) -> web.Response:
-    """Scripts that node packs bring for the editor; there are none."""
-    return json_response([])
-
-
-def get_i18n(_request: web.Request) -> web.Response:
-    """Translations that node packs bring; there are none."""
-    return json_response({})
 
 
 async def _described(definitions: Mapping[str, NodeDefinition], folders: Folders) -> web.Response:

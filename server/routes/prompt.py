@@ -1,13 +1,23 @@
 """`/prompt`: accept a graph, and say how much is waiting."""
 
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
 from aiohttp import web
 
-from executor.worker import Validation
+from executor.worker import Validation, WorkerLost
 from server.errors import ApiError
 from server.jobs import DuplicateJob, JobRecord, NewJob, QueueFull, now_ms
 from server.keys import CATALOGUE, CREDENTIALS, DISPATCHER, SETTINGS, STORE, WORKERS
+from server.pool import WorkerPool
 from server.protocol.prompts import PromptRequest, accepted, parse_prompt_request, refused
-from server.wire import json_response, read_json
+from server.wire import encode, json_response, parse_json, read_json
+
+log = logging.getLogger(__name__)
+
+_REWRITE_SECONDS: Final = 5.0
 
 
 def routes() -> list[web.RouteDef]:
@@ -24,8 +34,9 @@ async def get_prompt(request: web.Request) -> web.Response:
 async def post_prompt(request: web.Request) -> web.Response:
     """Queue a prompt: 200 once it is on the disk, 400 with what is wrong with it, 409 for a known `prompt_id`."""
     body = await read_json(request, request.app[SETTINGS].max_json_size)
-    asked = parse_prompt_request(body, now_ms())
+    parse_prompt_request(body, now_ms())  # what cannot be a request is refused before anyone waits for a worker
     await request.app[CATALOGUE].definitions()  # so that a worker that cannot start is said, not waited for
+    asked = parse_prompt_request(await _rewritten(request.app[WORKERS], body), now_ms())
     validation = await request.app[WORKERS].ask(lambda worker: worker.validate(asked.prompt, asked.targets))
     if not validation.outputs:
         return json_response(refused(validation), status=400)
@@ -34,6 +45,27 @@ async def post_prompt(request: web.Request) -> web.Response:
     dispatcher.announce()
     dispatcher.wake()
     return json_response(accepted(job.job_id, job.number, validation))
+
+
+async def _rewritten(pool: WorkerPool, body: Any) -> Any:
+    """The body as the packs want it that asked to see every prompt; as it was if they fail or take too long."""
+    station = pool.pack_station
+    if station is None or station.services is None or not station.services.rewrites_prompts:
+        return body
+    try:
+        rewritten: Any = await asyncio.wait_for(station.worker.rewrite_prompt(body), _REWRITE_SECONDS)
+        if isinstance(rewritten, Mapping):
+            return await asyncio.to_thread(lambda: parse_json(encode(rewritten).encode()))
+        reason = "they gave no JSON object"
+    except WorkerLost as lost:
+        pool.lost(station)
+        reason = str(lost)
+    except TimeoutError:
+        reason = f"they took more than {_REWRITE_SECONDS:g} s"
+    except (RuntimeError, ApiError) as error:
+        reason = str(error)
+    log.warning("The node packs that rewrite prompts failed, so this one stays as it was: %s", reason)
+    return body
 
 
 async def _added(request: web.Request, asked: PromptRequest, validation: Validation) -> JobRecord:

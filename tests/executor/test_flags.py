@@ -32,12 +32,23 @@ def test_the_flags_say_what_is_remembered(line: str, expected: CacheOptions) -> 
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [("", ()), ("--cuda-device 1", (1,)), ("--cuda-device 0,1", (0, 1)), ("--cuda-device 2,0", (2, 0))],
+)
+def test_the_flags_name_the_gpus(line: str, expected: tuple[int, ...]) -> None:
+    assert parsed(line).cuda_device == expected
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("--cache-ram graph.json", ["--cache-ram", "'graph.json'", "GiB"]),
         ("--cache-disk -1", ["--cache-disk", "'-1'", "0 or more"]),
         ("--cache-disk inf", ["--cache-disk", "'inf'"]),
         ("--cache-lru few", ["--cache-lru", "'few'"]),
+        ("--cuda-device first", ["--cuda-device", "'first'", "0,1"]),
+        ("--cuda-device 0,", ["--cuda-device", "'0,'"]),
+        ("--cuda-device=-1", ["--cuda-device", "'-1'"]),
         ("--cache-lru 2 --cache-none", ["not allowed with"]),
     ],
 )

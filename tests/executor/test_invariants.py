@@ -86,7 +86,7 @@ def prompts(draw, semantic=False):
     `semantic`: also of nodes that wait for some of their inputs, block, expand and make lists."""
     drawing = Drawing(draw)
     plain = ["Number", "Add", "Add", "Divide", "Count", "Sum", "Nap", "Fail"]
-    special = ["Switch", "First", "Gate", "Fan", "Unfold"] if semantic else []
+    special = ["Switch", "First", "Gate", "Fan", "Unfold", "Unfold"] * 2 if semantic else []
     for _ in range(draw(st.integers(1, 14 if semantic else 12))):
         kind = draw(st.sampled_from(plain + special))
         if not drawing.numeric:

@@ -37,6 +37,17 @@ def test_inputs_are_read(name, entry, kind, widget):
         assert socket.options["options"] == options["options"]
 
 
+def test_a_raw_link_is_a_field_and_no_further_option():
+    socket = input_from_info("a", ["MODEL", {"rawLink": True, "advanced": True}], required=True)
+    assert socket.raw_link
+    assert dict(socket.options) == {"advanced": True}
+
+
+def test_outputs_know_the_template_that_they_match():
+    info = {"output": ["COMFY_MATCHTYPE_V3", "INT"], "output_matchtypes": ["t", None]}
+    assert [socket.matches for socket in definition_from_object_info("Switch", info).outputs] == ["t", None]
+
+
 def test_a_definition_keeps_the_order_that_saved_workflows_rely_on():
     info = {
         "input": {
@@ -82,9 +93,16 @@ WRITTEN = [
     (InputSocket("a", "COMBO", LORA), ["l"], [["l"], {}]),
     (InputSocket("a", "COMBO", LORA, default="l"), ["l", "m"], [["l", "m"], {}]),
     (InputSocket("a", "COMBO", LORA, default="m"), ["l", "m"], [["l", "m"], {"default": "m"}]),
+    (
+        InputSocket("a", "COMBO", PICTURE, default="x", options={"multiselect": False, "options": ["x"]}),
+        ["x", "y"],
+        ["COMBO", {"default": "x", "image_upload": True, "multiselect": False, "options": ["x", "y"]}],
+    ),
+    (InputSocket("a", "COMBO", LORA, options={"remote": {}}), [], ["COMBO", {"remote": {}}]),
     (InputSocket("a", "STRING", LONG_TEXT), (), ["STRING", {"multiline": True, "dynamicPrompts": True}]),
     (InputSocket("a", "MODEL", tooltip="t", lazy=True), (), ["MODEL", {"lazy": True, "tooltip": "t"}]),
     (InputSocket("a", "MODEL", options={"rawLink": True}), (), ["MODEL", {"rawLink": True}]),
+    (InputSocket("a", "MODEL", raw_link=True), (), ["MODEL", {"rawLink": True}]),
 ]
 
 

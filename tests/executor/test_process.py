@@ -203,3 +203,24 @@ def test_the_carrier_loads_no_torch_and_no_node():
     program = "import sys, executor.process; print(*sorted({'torch', 'aiohttp', 'nodes', 'networkx'} & {*sys.modules}))"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == []
+
+
+async def test_several_jobs_run_at_once_and_each_hears_its_own_events(worker):
+    one, node = await start_job(worker, LONG)
+    two = [event async for event in worker.run(Job("two", prompt(SUM)))]
+    assert shown(two) == {"s": [4]}
+    assert await worker.interrupt("job")
+    rest = await drain(one)
+    assert isinstance(rest[-1], RunInterrupted)
+    assert {event.node_id for event in rest[:-1]} <= {node}
+
+
+async def test_a_dying_process_is_told_to_every_job_in_it(worker):
+    one, _ = await start_job(worker, LONG)
+    two = worker.run(Job("two", prompt(LONG.replace("1000", "900"))))
+    await anext(two)
+    os.kill(worker.pid, signal.SIGKILL)
+    for job in (one, two):
+        with pytest.raises(WorkerLost, match="SIGKILL"):
+            await drain(job)
+    assert shown(await run(worker, SUM)) == {"s": [4]}

@@ -71,6 +71,7 @@ def test_an_unknown_class_anywhere_refuses_the_prompt_and_other_errors_are_told_
     assert "'Gone'" in first.message
 
 
+NO_LINK = 'a: it is no link; connect the input again, or send a list as {"__value__": [...]}.'
 ERRORS = [
     ("Number value=1.5", "invalid_input_type", "value, 1.5, 1.5 is not a whole number"),
     ("Number value=-2000", "value_smaller_than_min", "value"),
@@ -83,11 +84,11 @@ ERRORS = [
     ("Pick green", "value_not_in_list", "of: 'green' not in ['red', 'blue']"),
     ("Add", "required_input_missing", "a"),
     ("Add z", "invalid_input_type", "a, 'z', 'z' is not a number"),
-    ("Add a=[1,2,3]", "bad_linked_input", "a"),
+    ("Add a=[1,2,3]", "bad_linked_input", NO_LINK),
     ('Add a=["gone",0]', "bad_linked_input", "a: there is no node 'gone'; connect the input again."),
     ('Add a=["one",1]', "bad_linked_input", "a: node 'one' (Number) has 1 outputs, so there is no [1]."),
-    ('Add a=["one",-1]', "bad_linked_input", "a"),
-    ('Add a=["one",0.5]', "bad_linked_input", "a"),
+    ('Add a=["one",-1]', "bad_linked_input", NO_LINK),
+    ('Add a=["one",0.5]', "bad_linked_input", NO_LINK),
     ('Add a=["word",0]', "return_type_mismatch", "a, received_type(STRING) mismatch input_type(INT)"),
     ("Use 3", "bad_linked_input", "thing: THING comes only from another node, so connect one."),
     (

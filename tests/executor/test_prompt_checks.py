@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from executor.context import executing
 from executor.object_info import definition_from_object_info
 from executor.prompt import parse_prompt, stale_types
 from tests.executor.toys import definitions, folders, prompt
@@ -106,6 +107,26 @@ def test_a_validator_that_fails_is_told_in_a_sentence(tmp_path, later):
     assert error.extra_info["exception_type"] == "LookupError"
     assert any("no such file" in line for line in error.extra_info["traceback"])
     assert error.dependent_outputs == ("s",)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_validator_may_learn_which_node_it_is_asked_about(tmp_path, later):
+    asked = []
+
+    def validate(**_):
+        return answer() if later else note()
+
+    async def answer():
+        await asyncio.sleep(0)
+        return note()
+
+    def note():
+        asked.append(executing.get().node_id)
+        return []
+
+    check(tmp_path, "d = Divide 1 2\ne = Divide d 2\ns = Show e", {"Divide": validate}, ("s",), [])
+    assert asked == ["d", "e"]
+    assert executing.get() is None
 
 
 @pytest.mark.parametrize("answer", [3, True])

@@ -37,7 +37,7 @@ async def answer(value: Any) -> Any:
 
 
 async def first_known(*, count: int, images: Mapping[str, Image | None]) -> Sequence[str]:
-    return [name for name, image in images.items() if image is None][:count]
+    return [f"images.{name}" for name, image in images.items() if image is None][:count]
 
 
 @node("Patient", category="test", needs=first_known)
@@ -57,7 +57,7 @@ async def test_lazy_inputs_are_asked_for_by_what_is_known() -> None:
     assert images is not None
     assert images.options["template"]["input"]["required"] == {"image": ["IMAGE", {"lazy": True}]}
     asked = node_type.needs(count=1, images={"image0": 1, "image1": None, "image2": None}, mask=None)
-    assert await answer(asked) == ("image1",)
+    assert await answer(asked) == ("images.image1",)
     assert node_type.call(count=1, images={}) == Result((ExecutionBlocker("1 0 None"),))
 
 

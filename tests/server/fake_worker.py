@@ -4,11 +4,11 @@ Every node of a prompt is one of these classes; a run plays them in the prompt's
     Text   executes          Save   executes and shows a picture      Steps  reports `steps`, with a preview each
     Fail   raises            Wait   runs until interrupted or released Die   loses the worker, `times` times
     Burst  sends `count` large UI values                               Odd    shows what JSON cannot hold
-    Script says the events that `scripts` holds under its `name`
+    Script says the events that `scripts` holds under its `name`       Meet   waits at `barrier` for another job
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from executor.events import (
@@ -47,6 +47,7 @@ DEFINITIONS = {
         definition("Die", InputSocket("times", "INT", Widget("number"), 1), is_output=True),
         definition("Burst", InputSocket("count", "INT", Widget("number"), 1), is_output=True),
         definition("Odd", is_output=True),
+        definition("Meet", InputSocket("name", "STRING", Widget("text"), ""), is_output=True),
         definition("Script", InputSocket("name", "STRING", Widget("text"), ""), is_output=True),
         definition("Load", InputSocket("ckpt_name", "COMBO", Widget("combo", choices=FolderChoices("checkpoints")))),
     )
@@ -54,16 +55,30 @@ DEFINITIONS = {
 
 
 class FakeWorker:
-    def __init__(self, *, loading: asyncio.Event | None = None, broken: str | None = None) -> None:
+    def __init__(
+        self, *, loading: asyncio.Event | None = None, broken: str | None = None, device: str = "cpu", room: int = 1
+    ) -> None:
         self.jobs: list[Job] = []
         self.calls: list[tuple[str, Any]] = []
         self.scripts: dict[str, list[Event]] = {}
+        self.services = PackServices()
+        self.said: asyncio.Queue[PackMessage] = asyncio.Queue()
+        self.rewrite: Callable[[Mapping[str, Any]], Awaitable[Any]] | None = None
+        self.known = dict(DEFINITIONS)
+        self.asked_definitions = 0
         self.released = asyncio.Event()
         self.closed = False
         self._loading = loading
         self._broken = broken
-        self._stop = asyncio.Event()
-        self._running: Job | None = None
+        self.barrier = asyncio.Barrier(2)
+        self.invalid: list[WorkerLost] = []
+        """What the next validations raise."""
+        self._died = asyncio.Event()
+        """Whatever waits in the worker ends with it."""
+        self._device = device
+        self._room = room
+        self._stops: dict[str, asyncio.Event] = {}
+        """Of the jobs that run."""
         self._memos: dict[str, Any] = {}
         self._deaths: dict[str, int] = {}
 
@@ -72,12 +87,15 @@ class FakeWorker:
             raise WorkerLost(self._broken)
         if self._loading is not None:
             await self._loading.wait()
-        return DEFINITIONS
+        self.asked_definitions += 1
+        return dict(self.known)
 
     async def report(self) -> WorkerReport:
-        return WorkerReport((Device("cpu", "cpu", None, 1000, 400),), {"torch": "2.13.0+cpu"})
+        return WorkerReport((Device(self._device, "cpu", None, 1000, 400),), {"torch": "2.13.0+cpu"})
 
     async def validate(self, prompt: object, targets: Sequence[str] | None = None) -> Validation:
+        if self.invalid:
+            raise self.invalid.pop()
         assert isinstance(prompt, dict)
         errors, outputs = [], []
         for node_id, node in prompt.items():
@@ -99,10 +117,9 @@ class FakeWorker:
         return Validation(tuple(outputs), tuple(errors) if outputs else (*errors, verdict))
 
     async def run(self, job: Job) -> AsyncIterator[Event]:
-        assert self._running is None, "one job at a time"
-        self._running = job
+        assert len(self._stops) < self._room, "more jobs than it has room for"
+        stop = self._stops[job.job_id] = asyncio.Event()
         self.jobs.append(job)
-        self._stop.clear()
         executed: list[str] = []
         try:
             nodes = {node_id: node for node_id, node in job.prompt.items() if _wanted(job, node_id, node)}
@@ -119,7 +136,7 @@ class FakeWorker:
                     if isinstance(event, NodeFailed):
                         yield RunFinished(False, tuple(executed), 0.1)
                         return
-                if self._stop.is_set():
+                if stop.is_set():
                     yield RunInterrupted(node_id, tuple(executed))
                     return
                 executed.append(node_id)
@@ -128,7 +145,7 @@ class FakeWorker:
                 yield NodeExecuted(node_id, ui, seconds=0.01)
             yield RunFinished(True, tuple(executed), 0.1)
         finally:
-            self._running = None
+            del self._stops[job.job_id]
 
     async def _play(self, job: Job, node_id: str, class_type: str, inputs: Mapping[str, Any]) -> AsyncIterator[Event]:
         if class_type == "Steps":
@@ -139,16 +156,13 @@ class FakeWorker:
         elif class_type == "Fail":
             lines = ("line 1", "line 2")
             yield NodeFailed(node_id, "Fail", "It cannot work.", "ValueError", "text", lines, {"text": "'a'"})
-        elif class_type == "Wait":
-            waits = [asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(self.released.wait())]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+        elif class_type in ("Wait", "Meet"):
+            await self._pause(job, class_type)
         elif class_type == "Die":
             self._deaths[job.job_id] = self._deaths.get(job.job_id, 0) + 1
             if self._deaths[job.job_id] <= inputs.get("times", 1):
+                self._died.set()
+                self._died = asyncio.Event()
                 raise WorkerLost("signal 9")
         elif class_type == "Script":
             for event in self.scripts[inputs["name"]]:
@@ -157,25 +171,39 @@ class FakeWorker:
             for index in range(inputs.get("count", 1)):
                 yield NodeExecuted(f"{node_id}.{index}", {"text": ["x" * 100_000]})
 
+    async def _pause(self, job: Job, class_type: str) -> None:
+        if class_type == "Meet":
+            await self.barrier.wait()
+            return
+        died = self._died
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._stops[job.job_id], self.released, died)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if died.is_set():
+            raise WorkerLost("signal 9")
+
     async def interrupt(self, job_id: str | None = None) -> bool:
         self.calls.append(("interrupt", job_id))
-        if self._running is None or job_id not in (None, self._running.job_id):
-            return False
-        self._stop.set()
-        return True
+        stops = [stop for running, stop in self._stops.items() if job_id in (None, running)]
+        for stop in stops:
+            stop.set()
+        return bool(stops)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         self.calls.append(("free", (unload_models, free_memory)))
 
     async def packs(self) -> PackServices:
-        return PackServices()
+        return self.services
 
     async def rewrite_prompt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return request
+        return await self.rewrite(request) if self.rewrite is not None else request
 
     async def messages(self) -> AsyncIterator[PackMessage]:
-        return
-        yield
+        while True:
+            yield await self.said.get()
 
     async def close(self) -> None:
         self.closed = True

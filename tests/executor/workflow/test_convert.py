@@ -50,6 +50,15 @@ INFO = {
         },
         "output": ["IMAGE"],
     },
+    "Sum": {
+        "input": {
+            "required": {
+                "ns": ["COMFY_AUTOGROW_V3", {"template": {"input": {"required": {"n": ["INT", {}]}}, "prefix": "n"}}],
+                "name": ["STRING", {}],
+            }
+        },
+        "output": ["INT"],
+    },
 }  # fmt: skip
 DEFINITIONS = {name: definition_from_object_info(name, info) for name, info in INFO.items()}
 
@@ -128,6 +137,17 @@ def test_a_dynamic_combo_brings_the_inputs_of_its_choice():
           {"1": {"kind": "to", "kind.w": 3, "kind.h": 4, "method": "nearest"}})  # fmt: skip
     check(document([node(1, "Resize", ("by", 1.5, "area"))], []),
           {"1": {"kind": "by", "kind.factor": 1.5, "method": "area"}})  # fmt: skip
+    check(document([node(1, "Resize", ())], []),
+          {"1": {"kind": "by", "kind.factor": 2.0, "method": "area"}})  # fmt: skip
+    check(document([node(1, "Resize", {"kind": "to", "kind.w": 3, "kind.h": 4})], []),
+          {"1": {"kind": "to", "kind.w": 3, "kind.h": 4, "method": "area"}})  # fmt: skip
+
+
+def test_inputs_that_have_grown_keep_their_values():
+    grown = [("ns.n1*", "INT", None), ("ns.n0*", "INT", None), ("name*", "STRING", None)]
+    expected = {"1": {"ns.n0": 3, "ns.n1": 4, "name": "x"}}
+    check(document([node(1, "Sum", (3, 4, "x"), grown)], []), expected)
+    check(document([node(1, "Sum", {"ns.n0": 3, "ns.n1": 4, "name": "x"}, grown)], []), expected)
 
 
 def test_lists_go_wrapped_so_that_nobody_takes_them_for_links():

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from executor.schema import MISSING, OutputSocket, Widget
-from tests.nodes.packs.v3_nodes import found
+from server.protocol.object_info import entry
+from tests.nodes.packs.v3_nodes import shims
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    with shims(tmp_path_factory.mktemp("base")) as run:
+        yield run
+
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = {
@@ -141,17 +149,17 @@ for module, one in schemas.items():
 
 
 @pytest.fixture(scope="module")
-def schemas(tmp_path_factory):
-    return found(tmp_path_factory.mktemp("base"), SCHEMAS)
+def schemas(found):
+    return found(SCHEMAS)
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_schema_reads_as_the_recorded_entry_of_its_node(schemas, name):
-    entry, input_types, _ = schemas[name]
+    said, input_types, _ = schemas[name]
     recorded = RECORDED[name]
-    assert {key: entry[key] for key in recorded} == recorded
+    assert {key: said[key] for key in recorded} == recorded
     assert input_types == recorded["input"]
-    assert set(entry) - set(recorded) <= {"description", "output_tooltips", "search_aliases"}
+    assert set(said) - set(recorded) <= {"description", "output_tooltips", "search_aliases"}
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -180,6 +188,14 @@ def test_the_definition_says_what_the_entry_says(schemas, name):
     assert definition.is_output == recorded["output_node"]
     assert definition.experimental == recorded["experimental"]
     assert definition.category == recorded["category"]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_server_words_the_definition_as_the_recorded_entry(schemas, name):
+    recorded = RECORDED[name]
+    told = entry(schemas[name][2], {}.__getitem__)
+    module, display_name = "custom_nodes.toys", recorded["display_name"] or name
+    assert told == recorded | {"python_module": module, "display_name": display_name, "description": ""}
 
 
 INPUTS = [
@@ -244,9 +260,8 @@ INPUTS = [
 ]  # fmt: skip
 
 
-def test_every_kind_of_input_reads_as_its_entry(tmp_path):
+def test_every_kind_of_input_reads_as_its_entry(found):
     entries = found(
-        tmp_path,
         f"""
         @io.comfytype(io_type="MY_TYPE")
         class Mine(io.ComfyTypeIO):
@@ -280,9 +295,8 @@ WRONG = [
 ]
 
 
-def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(tmp_path):
+def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(found):
     answers = found(
-        tmp_path,
         f"""
         for code in {[code for code, _ in WRONG]!r}:
             found[code] = attempt(lambda: adapt(toy(schema(*eval(f"[{{code}}]")))))
@@ -301,9 +315,8 @@ def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(tmp_path):
     assert answers["no schema"] == "TypeError: define_schema of Toy returned no io.Schema."
 
 
-def test_what_follows_from_the_schema_is_in_the_definition(tmp_path):
+def test_what_follows_from_the_schema_is_in_the_definition(found):
     made = found(
-        tmp_path,
         """
         class Given(str):
             pass

@@ -1,1 +1,1 @@
-"""The library names that node packs import, over `nodes.diffusion`. Knows nothing that is not there."""
+"""`comfy`: the library that packs know, over ours. Importing it loads nothing."""
