@@ -61,9 +61,8 @@ class KSAMPLER(Sampler):
         origin = self.origin
         if not isinstance(origin, SamplerChoice) or self.extra_options:
             return False
-        if getattr(self.sampler_function, "origin", None) is not origin:
-            return False
-        return bool(self.inpaint_options.get("random")) == origin.renoises_masked
+        same_options = bool(self.inpaint_options.get("random")) == origin.renoises_masked
+        return same_options and getattr(self.sampler_function, "origin", None) is origin
 
     def sample(
         self,
