@@ -132,13 +132,14 @@ def _find_packs(options: WorkerOptions) -> "tuple[PackLoader, Surroundings] | No
     sources = find_packs(roots, enabled=options.packs.enabled, exceptions=options.packs.exceptions)
     if not sources:
         return None
+    from nodes.packs.attempts import Attempts
     from nodes.packs.loading import PackLoader
     from nodes.packs.shim_finder import install
     from nodes.packs.surroundings import make_surroundings
 
     surroundings = make_surroundings(options.folders, {}, {}, options.arguments)
     install(surroundings)
-    return PackLoader(sources), surroundings
+    return PackLoader(sources, Attempts(options.folders.user / "pack_imports")), surroundings
 
 
 def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: WorkerOptions) -> None:

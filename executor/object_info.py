@@ -92,13 +92,16 @@ def wire_type(kind: Any) -> str:
 
 
 def input_info(socket: InputSocket, choices: Sequence[str | int | float]) -> list[Any]:
-    """An input as `/object_info` lists it (V1): `[type, options]`, or `[choices, options]` for a combo.
+    """An input as `/object_info` lists it: `[type, options]`, or `[choices, options]` for a combo, unless its choices
+    were declared among its options, as those of V3 nodes are, or come from elsewhere.
 
     `choices` are those at hand now; only a combo has any.
     """
     options = dict(_options(socket))
     if socket.widget is None or socket.widget.kind != "combo":
         return [socket.type, options]
+    if "options" in options or "remote" in options:
+        return [socket.type, options | ({"options": list(choices)} if choices or "options" in options else {})]
     if choices and options.get("default") == choices[0]:
         del options["default"]  # the first choice is the default already
     return [list(choices), options]

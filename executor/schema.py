@@ -137,6 +137,8 @@ class NodeDefinition:
     experimental: bool = False
     api_node: bool = False
     search_aliases: tuple[str, ...] = ()
+    wording: Literal["V1", "V3"] = "V1"
+    """How object_info words it: V3 puts hidden inputs into lists, and says also which marks a node does not have."""
     accepts: Literal["declared", "links", "any"] = "declared"
     """What beside the declared inputs it takes: nothing, links under any name, or literals under any name too."""
     per_id: bool = False

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from executor.packs import PackReport
 from executor.schema import NodeType
+from nodes.packs.attempts import Attempts
 from nodes.packs.discovery import NoPack, PackSource, import_file, run_script, source_digest
 from nodes.packs.instances import Instances
 from nodes.packs.reporting import frames, said, why
@@ -23,11 +24,13 @@ class _Loading:
     """What became of one pack so far."""
 
     source: PackSource
+    digest: str
     node_types: list[str] = field(default_factory=list[str])
     web_directories: dict[str, str] = field(default_factory=dict[str, str])
     errors: list[str] = field(default_factory=list[str])
     traceback: tuple[str, ...] = ()
     seconds: float = 0.0
+    given_up: bool = False
 
     def blame(self, sentence: str, error: BaseException | None = None) -> None:
         self.errors.append(sentence)
@@ -58,14 +61,22 @@ class _Loading:
 class PackLoader:
     """Loads the packs of one worker in two steps: their scripts, before torch is imported, and then they themselves."""
 
-    def __init__(self, sources: Iterable[PackSource]) -> None:
+    def __init__(self, sources: Iterable[PackSource], attempts: Attempts) -> None:
         self.instances = Instances()
-        self._packs = [_Loading(source) for source in sources]
+        self._attempts = attempts
+        self._packs = [_Loading(source, source_digest(source)) for source in sources]
 
     def run_scripts(self) -> None:
         """Run the `prestartup_script.py` of each pack. The pack of one that fails is loaded still."""
         for pack in self._packs:
-            with pack.timed():
+            if self._attempts.ended(pack.source, pack.digest):
+                pack.given_up = True
+                pack.blame(
+                    "It ended the whole process each time it was imported, so it is left out until its code changes; "
+                    f"empty the folder {self._attempts.folder} to try it again."
+                )
+                continue
+            with pack.timed(), self._attempts.trying(pack.source, pack.digest):
                 try:
                     run_script(pack.source)
                 except KeyboardInterrupt:
@@ -79,13 +90,16 @@ class PackLoader:
         """Import the packs and add their node types to those that are known already, the built-in ones. Each is
         `told` with its name and its class, before the next pack is imported."""
         for pack in self._packs:
-            with pack.timed():
+            if pack.given_up:
+                continue
+            with pack.timed(), self._attempts.trying(pack.source, pack.digest):
                 try:
                     self._load(pack, node_types, told)
                 except KeyboardInterrupt:
                     raise
                 except BaseException as error:  # noqa: BLE001 - a pack's code; it must not cost the others
                     pack.blame(why(error, pack.source), None if isinstance(error, NoPack) else error)
+            self._attempts.forgive(pack.source)
             for other in self._packs:
                 if other is not pack:
                     other.node_types = [name for name in other.node_types if name not in pack.node_types]
@@ -103,7 +117,7 @@ class PackLoader:
         source = pack.source
         module = import_file(source.import_name, source.entry, source.path if source.path.is_dir() else None)
         pack.web_directories = web_directories(module, source)
-        for offer in offers(module, source, source_digest(source), self.instances):
+        for offer in offers(module, source, pack.digest, self.instances):
             try:
                 made = offer.make()
             except KeyboardInterrupt:

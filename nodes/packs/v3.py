@@ -98,6 +98,7 @@ def _definition(cls: Any, schema: Any, module: str, version: str) -> NodeDefinit
         experimental=schema.is_experimental,
         api_node=schema.is_api_node,
         search_aliases=tuple(schema.search_aliases),
+        wording="V3",
         accepts="any" if schema.accept_all_inputs else "links" if _takes_more(cls.execute) else "declared",
         per_id=schema.not_idempotent or "UNIQUE_ID" in hidden.values(),
         checks=checks,

@@ -1,7 +1,8 @@
 """NodeDefinition -> the entry of `/object_info` that editors and clients build their nodes from.
 
-Always in the V1 shape (a combo is a list of its choices), because clients index into that list. Sockets that grow with
-their values (COMFY_AUTOGROW_V3, COMFY_DYNAMICCOMBO_V3, ...) are no combos and keep their options as they are.
+In the V1 shape (a combo is a list of its choices), because clients index into that list; V3 nodes of packs in theirs.
+Sockets that grow with their values (COMFY_AUTOGROW_V3, COMFY_DYNAMICCOMBO_V3, ...) are no combos and keep their options
+as they are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,8 @@ from executor.schema import HIDDEN, FolderChoices, InputSocket, NodeDefinition
 ChoicesOf = Callable[[str], Sequence[str]]
 """Folder key -> the names of its files at this moment."""
 
+_ALWAYS_SAID: Final = ("deprecated", "experimental", "api_node", "output_matchtypes")
+"""Marks that the entry of a V3 node has whether it is marked or not."""
 _HIDDEN_OF_RESOURCE: Final = {"RunInfo": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}}
 
 
@@ -57,13 +60,16 @@ def entry(definition: NodeDefinition, choices_of: ChoicesOf) -> dict[str, Any]:
         "api_node": definition.api_node,
         "search_aliases": list(definition.search_aliases),
         "output_tooltips": _unless_empty([output.tooltip for output in definition.outputs]),
-        "output_matchtypes": _unless_empty([output.matches for output in definition.outputs]),
+        "output_matchtypes": _unless_empty([output.matches for output in definition.outputs]) or None,
     }
-    return described | {name: mark for name, mark in marks.items() if mark}
+    said = _ALWAYS_SAID if definition.wording == "V3" else ()
+    return described | {name: mark for name, mark in marks.items() if mark or name in said}
 
 
-def _hidden(definition: NodeDefinition) -> dict[str, str]:
-    hidden: dict[str, str] = {}
+def _hidden(definition: NodeDefinition) -> dict[str, Any]:
+    if definition.wording == "V3":
+        return {resource.lower(): [resource] for resource in definition.injected.values() if resource in HIDDEN}
+    hidden: dict[str, Any] = {}
     for name, resource in definition.injected.items():
         hidden |= _HIDDEN_OF_RESOURCE.get(resource, {})
         if resource in HIDDEN:

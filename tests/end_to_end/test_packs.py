@@ -119,3 +119,12 @@ def test_flags_choose_packs(heddle: Any, base: Path, flags: tuple[str, ...], nam
     listed = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" s")}
     assert listed == names
     assert ("There are no node packs." in done.stdout) is (not names)
+
+
+def test_a_pack_that_ends_the_process_is_left_out_in_the_end(heddle: Any, base: Path) -> None:
+    write_pack(base, "deadly.py", "import os; os._exit(7)")
+    write_pack(base, "greeter.py", GREETER)
+    done = [heddle("packs", "--base-directory", str(base)) for _ in range(3)]
+    assert [one.returncode for one in done] == [7, 7, 1]
+    assert "ended the whole process" in done[2].stdout
+    assert "greeter     1 nodes" in done[2].stdout

@@ -93,6 +93,12 @@ WRITTEN = [
     (InputSocket("a", "COMBO", LORA), ["l"], [["l"], {}]),
     (InputSocket("a", "COMBO", LORA, default="l"), ["l", "m"], [["l", "m"], {}]),
     (InputSocket("a", "COMBO", LORA, default="m"), ["l", "m"], [["l", "m"], {"default": "m"}]),
+    (
+        InputSocket("a", "COMBO", PICTURE, default="x", options={"multiselect": False, "options": ["x"]}),
+        ["x", "y"],
+        ["COMBO", {"default": "x", "image_upload": True, "multiselect": False, "options": ["x", "y"]}],
+    ),
+    (InputSocket("a", "COMBO", LORA, options={"remote": {}}), [], ["COMBO", {"remote": {}}]),
     (InputSocket("a", "STRING", LONG_TEXT), (), ["STRING", {"multiline": True, "dynamicPrompts": True}]),
     (InputSocket("a", "MODEL", tooltip="t", lazy=True), (), ["MODEL", {"lazy": True, "tooltip": "t"}]),
     (InputSocket("a", "MODEL", options={"rawLink": True}), (), ["MODEL", {"rawLink": True}]),

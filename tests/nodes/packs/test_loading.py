@@ -5,9 +5,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import psutil
 import pytest
 
 from executor.schema import NodeDefinition, NodeType, Result
+from nodes.packs.attempts import Attempts
 from nodes.packs.discovery import PackSource, find_packs, source_digest
 from nodes.packs.loading import PackLoader, log_failures
 from nodes.registration import BUILT_IN
@@ -71,10 +73,14 @@ def not_told(name, node_type, cls):
     """For tests that look at the outcome only."""
 
 
+def loader_of(sources):
+    return PackLoader(sources, Attempts(sources[0].path.parents[1] / "attempts" if sources else Path("none")))
+
+
 def load(*roots: Path, known=None, **options):
     """The node types that are known afterwards, and the reports by name."""
     node_types = dict(known or {})
-    loader = PackLoader(find_packs(roots, **options))
+    loader = loader_of(find_packs(roots, **options))
     loader.run_scripts()
     return node_types, {report.name: report for report in loader.load(node_types, not_told)}
 
@@ -108,7 +114,7 @@ def test_files_and_folders_are_packs_and_what_is_switched_off_or_hidden_is_none(
 def test_a_pack_in_two_roots_is_two_modules(root, tmp_path):
     pack(root, "toys.one", V1 + "NODE_CLASS_MAPPINGS = {'A': Node}")
     pack(tmp_path / "more", "toys.one", V1 + "NUMBER = 2\nNODE_CLASS_MAPPINGS = {'B': Node}")
-    loader = PackLoader(find_packs([root, tmp_path / "more"]))
+    loader = loader_of(find_packs([root, tmp_path / "more"]))
     node_types = {}
     reports = loader.load(node_types, not_told)
     assert [(one.name, one.module, one.node_types) for one in reports] == [
@@ -309,6 +315,38 @@ def test_nobody_replaces_a_built_in_node_and_a_later_pack_replaces_an_earlier_on
         assert "built-in" in report.error
 
 
+DEATHS = [
+    # (digest, pid, when it began) of each note, with None for what this process itself has; then whether to give up
+    ("no notes", [], False),
+    ("one death", [(None, 999_999_991, 5.0)], False),
+    ("two deaths", [(None, 999_999_991, 5.0), (None, 999_999_992, 5.0)], True),
+    ("deaths of another version", [("old", 999_999_991, 5.0), (None, 999_999_992, 5.0)], False),
+    ("a living process", [(None, None, None), (None, 999_999_992, 5.0)], False),
+    ("a number that another process has now", [(None, None, 5.0), (None, 999_999_992, 5.0)], True),
+]
+
+
+@pytest.mark.parametrize(("notes", "given_up"), [one[1:] for one in DEATHS], ids=[one[0] for one in DEATHS])
+def test_a_pack_that_ended_two_processes_is_left_out_until_it_changes(root, notes, given_up):
+    pack(root, "toys", MAPPED)
+    source = PackSource(root / "toys")
+    attempts = Attempts(root.parent / "attempts")
+    with attempts.trying(source, "digest"):
+        name = next(attempts.folder.iterdir()).stem
+    assert list(attempts.folder.iterdir()) == []
+    me = psutil.Process()
+    for digest, pid, began in notes:
+        note = f"{digest or source_digest(source)} {began or me.create_time()}"
+        (attempts.folder / f"{name}.{pid or me.pid}").write_text(note)
+    reports = load(root)[1]
+    assert (reports["toys"].error is not None) is given_up
+    if given_up:
+        assert str(attempts.folder) in reports["toys"].error
+        (root / "toys" / "new.py").touch()
+        assert load(root)[1]["toys"].error is None
+    assert list(attempts.folder.iterdir()) == []
+
+
 def test_scripts_run_before_any_pack_and_a_failing_one_costs_nothing(root):
     pack(root, "a", MAPPED)
     pack(root, "b", V1 + "NODE_CLASS_MAPPINGS = {'B': Node}")
@@ -324,7 +362,7 @@ def test_scripts_run_before_any_pack_and_a_failing_one_costs_nothing(root):
 def test_each_node_is_told_with_its_class_before_the_next_pack_is_imported(root, monkeypatch):
     pack(root, "a", MAPPED + TYPED)
     pack(root, "b", "import sys\nassert sys.told_toys == ['Add', 'Double']\nNODE_CLASS_MAPPINGS = {}")
-    loader, told = PackLoader(find_packs([root])), {}
+    loader, told = loader_of(find_packs([root])), {}
     monkeypatch.setattr(sys, "told_toys", [], raising=False)
 
     def tell(name, node_type, cls):

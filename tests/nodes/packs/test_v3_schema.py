@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from executor.schema import MISSING, OutputSocket, Widget
+from server.protocol.object_info import entry
 from tests.nodes.packs.v3_nodes import shims
 
 
@@ -154,11 +155,11 @@ def schemas(found):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_schema_reads_as_the_recorded_entry_of_its_node(schemas, name):
-    entry, input_types, _ = schemas[name]
+    said, input_types, _ = schemas[name]
     recorded = RECORDED[name]
-    assert {key: entry[key] for key in recorded} == recorded
+    assert {key: said[key] for key in recorded} == recorded
     assert input_types == recorded["input"]
-    assert set(entry) - set(recorded) <= {"description", "output_tooltips", "search_aliases"}
+    assert set(said) - set(recorded) <= {"description", "output_tooltips", "search_aliases"}
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -187,6 +188,14 @@ def test_the_definition_says_what_the_entry_says(schemas, name):
     assert definition.is_output == recorded["output_node"]
     assert definition.experimental == recorded["experimental"]
     assert definition.category == recorded["category"]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_server_words_the_definition_as_the_recorded_entry(schemas, name):
+    recorded = RECORDED[name]
+    told = entry(schemas[name][2], {}.__getitem__)
+    module, display_name = "custom_nodes.toys", recorded["display_name"] or name
+    assert told == recorded | {"python_module": module, "display_name": display_name, "description": ""}
 
 
 INPUTS = [
