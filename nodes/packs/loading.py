@@ -133,9 +133,11 @@ class PackLoader:
                 told(name, made, offer.cls)
 
 
-def log_failures(reports: Iterable[PackReport]) -> None:
-    """A warning for each pack that is not whole, with the traceback of its own frames."""
+def log_reports(reports: Iterable[PackReport]) -> None:
+    """A line for each pack, and for one that is not whole the traceback of its own frames."""
     for report in reports:
-        if report.error is not None:
-            text = "\n".join(("", *report.traceback))
-            log.warning("Node pack %s (%s): %s%s", report.name, report.path, report.error, text.rstrip())
+        if report.error is None:
+            log.info("Node pack %s: %d nodes in %.2f s", report.name, len(report.node_types), report.seconds)
+        else:
+            text = "\n".join(("", *report.traceback)).rstrip()
+            log.warning("Node pack %s (%s): %s%s", report.name, report.path, report.error, text)
