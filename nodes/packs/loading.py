@@ -3,6 +3,7 @@
 Serves no routes and knows no worker.
 """
 
+import importlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -89,6 +90,7 @@ class PackLoader:
     ) -> tuple[PackReport, ...]:
         """Import the packs and add their node types to those that are known already, the built-in ones. Each is
         `told` with its name and its class, before the next pack is imported."""
+        importlib.import_module("nodes.packs.offers")  # takes a while, which is no pack's fault
         for pack in self._packs:
             if pack.given_up:
                 continue
