@@ -92,12 +92,14 @@ class JobTable:
 
     def finish(self, job_id: str, state: str, result: str, now: int, keep: int) -> Row | None:
         """End an unfinished job, and drop the oldest ended ones beyond `keep`."""
-        row = self._changed_one(
-            "UPDATE jobs SET state = ?, result = ?, finished = ?, rank = (SELECT coalesce(max(rank), 0) + 1 FROM jobs) "
-            "WHERE id = ? AND state IN ('pending', 'in_progress') RETURNING *",
-            (state, result, now, job_id),
-        )
-        self._db.execute("DELETE FROM jobs WHERE rank <= (SELECT max(rank) FROM jobs) - ?", (keep,))
+        with self._transaction():
+            row = self._changed_one(
+                "UPDATE jobs SET state = ?, result = ?, finished = ?, "
+                "rank = (SELECT coalesce(max(rank), 0) + 1 FROM jobs) "
+                "WHERE id = ? AND state IN ('pending', 'in_progress') RETURNING *",
+                (state, result, now, job_id),
+            )
+            self._db.execute("DELETE FROM jobs WHERE rank <= (SELECT max(rank) FROM jobs) - ?", (keep,))
         return row
 
     def withdraw(self, job_ids: Sequence[str] | None, now: int) -> list[str]:
