@@ -155,12 +155,25 @@ def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: Wor
 
 def _make_cache(options: WorkerOptions, device: str) -> Cache:
     """Memory first, then the disk. It imports torch."""
+    import psutil
+
     from nodes.codecs import make_codecs
     from nodes.provenance import provenance
     from nodes.sizes import size_of
 
     sizes = options.cache
-    tiers: list[Cache] = [MemoryCache(sizes.memory_bytes, size_of, most_memos=sizes.most_memos)]
+
+    def shortage() -> int:
+        return sizes.keep_free - psutil.virtual_memory().available if sizes.keep_free else 0
+
+    memory = MemoryCache(
+        sizes.memory_bytes,
+        size_of,
+        most_memos=sizes.most_memos,
+        shortage=shortage,
+        only_current=sizes.only_current,
+    )
+    tiers: list[Cache] = [memory]
     if sizes.disk_bytes:
         namespace = f"heddle {_version()}; {provenance(device)}"
         tiers.append(DiskCache(options.folders.user / "cache", sizes.disk_bytes, make_codecs(), namespace, size_of))

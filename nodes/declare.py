@@ -21,7 +21,7 @@ elsewhere. Whoever writes a node finds all that he needs here and in `nodes.type
 
 import inspect
 from collections.abc import Awaitable, Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Literal, TypeVar
 
 from executor.schema import ExecutionBlocker, Injected, Lane, NodeDefinition, NodeType
@@ -114,8 +114,9 @@ def collect(*modules: ModuleType) -> dict[str, NodeType]:
     """Class type -> node type of every node function that the modules define. Raises ValueError on a duplicate."""
     collected: dict[str, NodeType] = {}
     for module in modules:
-        for value in vars(module).values():
-            node_type = getattr(value, "node_type", None)
+        for value in list(vars(module).values()):
+            # Functions only: other objects of packs may answer to every name, or fail when they are asked.
+            node_type = getattr(value, "node_type", None) if isinstance(value, FunctionType) else None
             if not isinstance(node_type, NodeType) or value.__module__ != module.__name__:
                 continue
             class_type = node_type.definition.class_type

@@ -6,7 +6,7 @@ is the only rule about who may take whose name. Keeps nothing itself, and import
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Final
 
 from executor.schema import NodeType
@@ -28,8 +28,7 @@ class Origin:
 
 def typed_nodes(modules: Iterable[ModuleType], origin: Origin) -> dict[str, NodeType]:
     """Class type -> node type of every `@node` function that the modules define. Raises ValueError on a duplicate."""
-    collected = collect(*(module for module in modules if _has_nodes(module)))
-    return {class_type: _from(origin, node_type) for class_type, node_type in collected.items()}
+    return {class_type: _from(origin, node_type) for class_type, node_type in collect(*modules).items()}
 
 
 def register(known: MutableMapping[str, NodeType], offered: Mapping[str, NodeType]) -> tuple[str, ...]:
@@ -40,14 +39,6 @@ def register(known: MutableMapping[str, NodeType], offered: Mapping[str, NodeTyp
     refused = tuple(name for name in offered if name in known and known[name].definition.python_module == BUILT_IN)
     known.update((name, node_type) for name, node_type in offered.items() if name not in refused)
     return refused
-
-
-def _has_nodes(module: ModuleType) -> bool:
-    """Asks functions only: other objects of packs may answer to every name, or fail when asked for one."""
-    return any(
-        isinstance(value, FunctionType) and isinstance(getattr(value, "node_type", None), NodeType)
-        for value in list(vars(module).values())
-    )
 
 
 def _from(origin: Origin, node_type: NodeType) -> NodeType:

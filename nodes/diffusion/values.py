@@ -3,7 +3,9 @@
 Tensors on links are float32 on the CPU. A picture is (N, H, W, 3) in 0 to 1, a mask (N, H, W) in 0 to 1.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -20,6 +22,10 @@ class ColourMap:
     """(channels, 3)"""
     offset: Tensor
     """(3,)"""
+
+
+Attached = Mapping[str, Any]
+"""What others keep with a value: carried along unread when a value is made from it, and never asked for here."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +51,9 @@ class Model:
     """The network sees latents multiplied by this, which gives them unit variance."""
     vae: VAE
     """The autoencoder of the same checkpoint; only previews use it."""
+    run: Callable[..., Any] | None = None
+    """A `sampling.sample.Run` that samples with this model instead of the ordinary one."""
+    attached: Attached = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +64,7 @@ class TextEncoder:
     tokenizer: Tokenizer
     layer: int = -1
     """Counted from the end: -1 is the last hidden layer, -2 the one before."""
+    attached: Attached = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class Condition:
     """Share of the sampling (0 is pure noise, 1 a clean latent) after which it counts."""
     end: float = 1.0
     """Share after which it no longer counts."""
+    attached: Attached = field(default_factory=dict[str, Any])
 
 
 Conditioning = tuple[Condition, ...]
@@ -105,3 +116,4 @@ class Latent:
     """(N or 1, H, W) in 0 to 1, of any size: 1 where sampling may change the latent."""
     batch_index: tuple[int, ...] | None = None
     """Which picture of the batch that it was taken from each one is, so that it gets the same noise; None: in order."""
+    attached: Attached = field(default_factory=dict[str, Any])

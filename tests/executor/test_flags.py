@@ -2,10 +2,11 @@
 
 import argparse
 import sys
+from dataclasses import replace
 
 import pytest
 
-from executor.flags import CacheOptions, cache_options_of, shared_parser
+from executor.flags import CacheOptions, PackOptions, cache_options_of, pack_options_of, shared_parser
 
 GIBIBYTE = 2**30
 DEFAULT = CacheOptions(4 * GIBIBYTE, 2 * GIBIBYTE)
@@ -19,11 +20,12 @@ def parsed(line: str) -> argparse.Namespace:
     ("line", "expected"),
     [
         ("", DEFAULT),
-        ("--cache-classic", DEFAULT),
-        ("--cache-ram", DEFAULT),
+        ("--cache-classic", replace(DEFAULT, only_current=True)),
+        ("--cache-ram", replace(DEFAULT, memory_bytes=sys.maxsize, keep_free=4 * GIBIBYTE)),
+        ("--cache-ram 2 --cache-memory 8", replace(DEFAULT, memory_bytes=8 * GIBIBYTE, keep_free=2 * GIBIBYTE)),
         ("--cache-lru 0", DEFAULT),
         ("--cache-lru 5", CacheOptions(4 * GIBIBYTE, 2 * GIBIBYTE, 5)),
-        ("--cache-ram 0.5 --cache-disk 0", CacheOptions(GIBIBYTE // 2, 0, sys.maxsize)),
+        ("--cache-memory 0.5 --cache-disk 0", CacheOptions(GIBIBYTE // 2, 0)),
         ("--cache-none --cache-ram 8 --cache-disk 8", CacheOptions(0, 0)),
     ],
 )
@@ -37,6 +39,27 @@ def test_the_flags_say_what_is_remembered(line: str, expected: CacheOptions) -> 
 )
 def test_the_flags_name_the_gpus(line: str, expected: tuple[int, ...]) -> None:
     assert parsed(line).cuda_device == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", PackOptions()),
+        ("--disable-all-custom-nodes", PackOptions(enabled=False)),
+        (
+            "--disable-all-custom-nodes --whitelist-custom-nodes a --whitelist-custom-nodes b.py",
+            PackOptions(enabled=False, exceptions=("a", "b")),
+        ),
+    ],
+)
+def test_the_flags_say_which_packs_are_wanted(line: str, expected: PackOptions) -> None:
+    assert pack_options_of(parsed(line)) == expected
+
+
+def test_a_server_takes_several_packs_at_once() -> None:
+    words = ["--whitelist-custom-nodes", "a", "b", "--disable-all-custom-nodes"]
+    options = argparse.ArgumentParser(parents=[shared_parser("+")]).parse_args(words)
+    assert pack_options_of(options).exceptions == ("a", "b")
 
 
 @pytest.mark.parametrize(

@@ -68,13 +68,34 @@ class DualCfgGuider:
         return _DualCfgModel(Predictions(self.model, (self.first, self.second, self.negative), latent), self)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """One batch on its way through the network: B = regions x N rows, region by region."""
+
+    x: Tensor
+    """(B, channels, height, width), noisy"""
+    sigma: Tensor
+    """(B,)"""
+    tokens: Tensor
+    """(B, tokens, width)"""
+    groups: tuple[int, ...]
+    """For each region, the index of the conditioning that it belongs to."""
+
+
+Around = Callable[[Callable[[Pass], Tensor], Pass], Tensor]
+"""Stands between a batch and the network: (what the network does, the batch) -> denoised (B, channels, h, w)."""
+
+
 class Predictions:
     """What the network makes of a latent under several conditionings."""
 
-    def __init__(self, model: Model, groups: Sequence[Conditioning], latent: Tensor) -> None:
+    def __init__(
+        self, model: Model, groups: Sequence[Conditioning], latent: Tensor, around: Around | None = None
+    ) -> None:
         """`model` must be resident while the object is used. Raises ValueError if an area lies outside `latent`."""
         self.sampling = model.sampling
-        self._network = model.network
+        self._model = model
+        self._around = around
         self._groups = lay_out(groups, latent, model.sampling)
         device, dtype = model.network.device, model.network.dtype
         self._tokens = {
@@ -104,17 +125,29 @@ class Predictions:
 
     def _denoise(self, x: Tensor, sigma: float, batch: Sequence[tuple[int, Region]]) -> Tensor:
         """Denoised cut of the latent for each region: (regions, N, channels, height, width)."""
-        network, sampling = self._network, self.sampling
         cuts = torch.cat([region.box.cut(x) for _, region in batch])
         contexts = [self._tokens[id(region.condition)] for _, region in batch]
         levels = torch.full((len(cuts),), sigma, device=x.device)
-        prediction = network.module(
-            sampling.network_input(cuts, levels).to(network.dtype),
-            sampling.timestep(levels),
-            encoder_hidden_states=torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)]),
-            return_dict=False,
-        )[0]
-        return sampling.denoised(prediction.to(x.dtype), cuts, levels).unflatten(0, (len(batch), len(x)))
+        tokens = torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)])
+        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch))
+        denoised = self._around(self._through, one) if self._around else self._through(one)
+        return denoised.unflatten(0, (len(batch), len(x)))
+
+    def _through(self, one: Pass) -> Tensor:
+        return denoise(self._model, one.x, one.sigma, one.tokens)
+
+
+def denoise(model: Model, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
+    """The clean latents that a resident network sees in (B, channels, h, w) `x` at levels (B,) under (B, tokens, width)
+    `tokens`."""
+    network, sampling = model.network, model.sampling
+    prediction = network.module(
+        sampling.network_input(x, sigma).to(network.dtype),
+        sampling.timestep(sigma),
+        encoder_hidden_states=tokens,
+        return_dict=False,
+    )[0]
+    return sampling.denoised(prediction.to(x.dtype), x, sigma)
 
 
 class _CfgModel:

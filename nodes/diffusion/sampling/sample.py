@@ -1,6 +1,7 @@
 """One sampling run: noise in, sampler through, latent out. Chooses no schedule and moves no network."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -36,6 +37,10 @@ class Outcome(NamedTuple):
     """The clean latent as the last step estimates it; the same thing if the schedule ends in 0."""
 
 
+Run = Callable[[Guider, Latent, Settings, Report], Outcome]
+"""A whole sampling run. A model or a sampler may carry one of its own, which then takes the place of `sample`."""
+
+
 def make_sigmas(sampling: ModelSampling, sampler_name: str, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
     """(steps + 1,) sigmas for a sampler, empty if `denoise` is 0.
 
@@ -59,6 +64,9 @@ def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -
     if len(sigmas) < 2:
         return Outcome(latent, latent)
     model, sampling = guider.model, guider.model.sampling
+    run: Run | None = model.run or settings.sampler.run
+    if run is not None:
+        return run(guider, latent, settings, report)
     device = model.network.device
     start = latent.samples.to(device, torch.float32) * model.latent_scale
     noise = settings.noise.of(latent).to(device)

@@ -30,7 +30,12 @@ def encode(network: Network, tokenizer: Tokenizer, text: str, layer: int = -1) -
     applied to whichever it is. A weight w scales a token's difference from the encoding of the empty prompt at the
     same place: z = z_empty + w (z - z_empty).
     """
-    chunks = make_chunks(tokenizer, text)
+    return encode_chunks(network, tokenizer, make_chunks(tokenizer, text), layer)
+
+
+@torch.no_grad()
+def encode_chunks(network: Network, tokenizer: Tokenizer, chunks: Sequence[Chunk], layer: int = -1) -> Encoding:
+    """The same for text that is in chunks already."""
     weighted = any(weight != 1.0 for chunk in chunks for weight in chunk.weights)
     batch = [*chunks, *make_chunks(tokenizer, "")] if weighted else chunks
     hidden, pooled = _forward(network, batch, layer)

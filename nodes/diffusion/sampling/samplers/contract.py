@@ -6,7 +6,7 @@ Sigmas and everything computed from them are Python numbers, so that no step wai
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -56,6 +56,8 @@ class SamplerChoice:
     function: Sampler
     renoises_masked: bool = False
     """What a mask protects gets fresh noise at every step (Lugmayr et al. 2022, "RePaint", without resampling)."""
+    run: Callable[..., Any] | None = None
+    """A `sampling.sample.Run` that samples with it instead of the ordinary one."""
 
 
 def ancestral_step(sigma: float, sigma_next: float, eta: float = 1.0) -> tuple[float, float]:

@@ -1,0 +1,94 @@
+"""The guided model as samplers call it: as packs' functions do (x, sigma tensor), and as ours do (x, sigma number)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import comfy.model_patcher
+from nodes.diffusion.sampling.noise import SEEDS
+from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.packs.bridge import levels
+
+
+class MaskedModelK:
+    """A guider that may change only what the mask allows: what sampler functions get as `model`."""
+
+    def __init__(self, inner_model: Any, sigmas: Tensor, latent_image: Tensor, noise: Tensor) -> None:
+        self.inner_model = inner_model
+        self.sigmas = sigmas
+        self.latent_image = latent_image
+        self.noise = noise
+        self._generator: torch.Generator | None = None
+
+    def renoise(self, seed: int) -> None:
+        """What is protected gets fresh noise at every call."""
+        self._generator = torch.Generator().manual_seed((seed + 1) % SEEDS)
+
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        denoise_mask: Tensor | None = None,
+        model_options: dict[str, Any] | None = None,
+        seed: int | None = None,
+        **_: Any,
+    ) -> Tensor:
+        """The guided clean latents for `x` at levels (N,) `sigma`."""
+        options = model_options or {}
+        if denoise_mask is None:
+            return self.inner_model(x, sigma, model_options=options, seed=seed)
+        if "denoise_mask_function" in options:
+            told = {"model": self.inner_model, "sigmas": self.sigmas}
+            denoise_mask = options["denoise_mask_function"](sigma, denoise_mask, extra_options=told)
+        if self._generator is not None:
+            self.noise = torch.randn(self.latent_image.shape, generator=self._generator).to(self.latent_image)
+        held = self.inner_model.inner_model.model_sampling.noise_scaling(
+            sigma.reshape(-1, *(1,) * (x.ndim - 1)), self.noise, self.latent_image
+        )
+        out = self.inner_model(x * denoise_mask + held * (1 - denoise_mask), sigma, model_options=options, seed=seed)
+        return out * denoise_mask + self.latent_image * (1 - denoise_mask)
+
+
+class PackDenoiser:
+    """A pack's model function as a `Denoiser` of our samplers."""
+
+    def __init__(self, model: Any, x: Tensor, extra_args: dict[str, Any]) -> None:
+        self._model, self._extra = model, extra_args
+        self.x = x
+        """What the model was last asked about."""
+
+    @property
+    def sampling(self) -> ModelSampling:
+        """How the model's noise levels are to be read."""
+        return levels.as_library(self._model.inner_model.inner_model.model_sampling)
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """The guided clean latents."""
+        self.x = x
+        return self._model(x, x.new_full((len(x),), sigma), **self._extra)
+
+    def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        """The guided and the unconditional clean latents."""
+        heard: list[Tensor] = []
+
+        def listen(args: dict[str, Any]) -> Tensor:
+            heard[:] = [args["uncond_denoised"]]
+            denoised: Tensor = args["denoised"]
+            return denoised
+
+        options = comfy.model_patcher.create_model_options_clone(self._extra.get("model_options") or {})
+        options = comfy.model_patcher.set_model_options_post_cfg_function(
+            options, listen, disable_cfg1_optimization=True
+        )
+        self.x = x
+        guided: Tensor = self._model(x, x.new_full((len(x),), sigma), **{**self._extra, "model_options": options})
+        negative = heard[0] if heard else guided
+        return guided, self._masked(negative)
+
+    def _masked(self, negative: Tensor) -> Tensor:
+        """What a mask protects is the same with and without guidance."""
+        mask = self._extra.get("denoise_mask")
+        if mask is None:
+            return negative
+        return negative * mask + self._model.latent_image * (1 - mask)

@@ -1,0 +1,1 @@
+"""Samplers under the names of the k-diffusion library. Nothing here is a copy of it: see `sampling`."""

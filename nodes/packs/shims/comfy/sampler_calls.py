@@ -1,0 +1,130 @@
+"""Predictions and guidance as packs call and change them: `sampling_function`, `calc_cond_batch`, `cfg_function`.
+
+The layout of conditions and the weighting of predictions are those of our library.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import comfy.model_management
+import comfy.patcher_extension as extension
+from comfy.conds_of_packs import conditioning_of
+from nodes.diffusion.sampling.guidance import Pass, Predictions
+
+Conds = list[dict[str, Any]]
+
+
+def sampling_function(
+    model: Any,
+    x: Tensor,
+    timestep: Tensor,
+    uncond: Conds | None,
+    cond: Conds,
+    cond_scale: float,
+    model_options: dict[str, Any] | None = None,
+    seed: int | None = None,
+) -> Tensor:
+    """The guided clean latents for `x` at levels (N,) `timestep`."""
+    options = model_options or {}
+    has_say = cond_scale != 1.0 or options.get("disable_cfg1_optimization", False)
+    conds = [cond, uncond if has_say else None]
+    if "sampler_calc_cond_batch_function" in options:
+        args = {"conds": conds, "input": x, "sigma": timestep, "model": model, "model_options": options}
+        out = options["sampler_calc_cond_batch_function"](args)
+    elif has_say:
+        out = calc_cond_batch(model, conds, x, timestep, options)
+    else:
+        # What has no say still lends its areas, so that conditions lie in the same places at every scale.
+        out = [*_predict(model, [cond, uncond], x, timestep, options, wanted=(0,)), torch.zeros_like(x)]
+    for function in options.get("sampler_pre_cfg_function", ()):
+        out = function(
+            {
+                "conds": conds, "conds_out": out, "cond_scale": cond_scale, "timestep": timestep, "input": x,
+                "sigma": timestep, "model": model, "model_options": options,
+            }
+        )  # fmt: skip
+    return cfg_function(
+        model, out[0], out[1], cond_scale, x, timestep, model_options=options, cond=cond, uncond=conds[1]
+    )
+
+
+def cfg_function(
+    model: Any,
+    cond_pred: Tensor,
+    uncond_pred: Tensor,
+    cond_scale: float,
+    x: Tensor,
+    timestep: Tensor,
+    model_options: dict[str, Any] | None = None,
+    cond: Any = None,
+    uncond: Any = None,
+) -> Tensor:
+    """negative + cfg (positive - negative), or what the options put in its place, and what they do afterwards."""
+    options = model_options or {}
+    if "sampler_cfg_function" in options:
+        args = {
+            "cond": x - cond_pred, "uncond": x - uncond_pred, "cond_scale": cond_scale, "timestep": timestep,
+            "input": x, "sigma": timestep, "cond_denoised": cond_pred, "uncond_denoised": uncond_pred, "model": model,
+            "model_options": options, "input_cond": cond, "input_uncond": uncond,
+        }  # fmt: skip
+        result = x - options["sampler_cfg_function"](args)
+    else:
+        result = uncond_pred + cond_scale * (cond_pred - uncond_pred)
+    for function in options.get("sampler_post_cfg_function", ()):
+        result = function(
+            {
+                "denoised": result, "cond": cond, "uncond": uncond, "cond_scale": cond_scale, "model": model,
+                "uncond_denoised": uncond_pred, "cond_denoised": cond_pred, "sigma": timestep,
+                "model_options": options, "input": x,
+            }
+        )  # fmt: skip
+    return result
+
+
+def calc_cond_batch(
+    model: Any, conds: Sequence[Conds | None], x_in: Tensor, timestep: Tensor, model_options: dict[str, Any]
+) -> list[Tensor]:
+    """The clean latents under each of several conditionings; zeros for one that is None."""
+    wrappers = extension.get_all_wrappers(extension.WrappersMP.CALC_COND_BATCH, model_options, is_model_options=True)
+    executor = extension.WrapperExecutor.new_executor(_predict, wrappers)
+    return executor.execute(model, conds, x_in, timestep, model_options)
+
+
+def calc_cond_uncond_batch(
+    model: Any, cond: Conds, uncond: Conds | None, x_in: Tensor, timestep: Tensor, model_options: dict[str, Any]
+) -> tuple[Tensor, ...]:
+    """The same for two."""
+    return tuple(calc_cond_batch(model, [cond, uncond], x_in, timestep, model_options))
+
+
+def _predict(
+    model: Any,
+    conds: Sequence[Conds | None],
+    x: Tensor,
+    timestep: Tensor,
+    options: dict[str, Any],
+    wanted: Sequence[int] | None = None,
+) -> list[Tensor]:
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    groups = [conditioning_of(cond) for cond in conds]
+    predictions = Predictions(model.sampled_value(), groups, x, _around(model, timestep, options))
+    return predictions(x, float(timestep.reshape(-1)[0]), range(len(groups)) if wanted is None else wanted)
+
+
+def _around(model: Any, timestep: Tensor, options: dict[str, Any]) -> Callable[[Any, Pass], Tensor]:
+    """Sends each batch through `apply_model`, and through the wrapper in the options."""
+
+    def around(_: Any, one: Pass) -> Tensor:
+        transformer = dict(options.get("transformer_options", {}))
+        transformer |= {"cond_or_uncond": list(one.groups), "sigmas": timestep}
+        told = {"c_crossattn": one.tokens, "transformer_options": transformer}
+        if "model_function_wrapper" not in options:
+            return model.apply_model(one.x, one.sigma, **told)
+        args = {"input": one.x, "timestep": one.sigma, "c": told, "cond_or_uncond": list(one.groups)}
+        answer: Tensor = options["model_function_wrapper"](model.apply_model, args)
+        return answer
+
+    return around

@@ -1,0 +1,125 @@
+"""Samplers as objects that packs make, pass on and subclass. Knows no guider and no schedule."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from comfy.denoisers import MaskedModelK, PackDenoiser
+from nodes.diffusion.sampling.noise import SeededNoise
+from nodes.diffusion.sampling.samplers.contract import SamplerChoice
+
+
+class Sampler:
+    """Takes noise to a latent. Packs make subclasses with a `sample` of their own."""
+
+    heddle_type = "SAMPLER"
+
+    def sample(
+        self,
+        model_wrap: Any,
+        sigmas: Tensor,
+        extra_args: dict[str, Any],
+        callback: Any,
+        noise: Tensor,
+        latent_image: Any = None,
+        denoise_mask: Any = None,
+        disable_pbar: bool = False,
+    ) -> Tensor:
+        """Nothing here: a subclass knows how."""
+        raise TypeError(f"{type(self).__name__} has no `sample` of its own.")
+
+    def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
+        """Whether a run begins at the largest trained level, with nothing but noise."""
+        largest, first = float(model_wrap.inner_model.model_sampling.sigma_max), float(sigmas[0])
+        return first > largest or abs(first - largest) <= 1e-5 * max(first, largest)
+
+
+class KSAMPLER(Sampler):
+    """A sampler made of a function (model, x, sigmas, extra_args, callback, disable, **options) -> x."""
+
+    def __init__(
+        self,
+        sampler_function: Callable[..., Tensor],
+        extra_options: dict[str, Any] | None = None,
+        inpaint_options: dict[str, Any] | None = None,
+    ) -> None:
+        self.sampler_function = sampler_function
+        self.extra_options = dict(extra_options or {})
+        self.inpaint_options = dict(inpaint_options or {})
+        self.origin: SamplerChoice | None = None
+
+    @classmethod
+    def of(cls, choice: SamplerChoice) -> "KSAMPLER":
+        """For a sampler of ours."""
+        made = cls(function_of(choice), inpaint_options={"random": True} if choice.renoises_masked else {})
+        made.origin = choice
+        return made
+
+    def unchanged(self) -> bool:
+        """Whether it still is what it was made of."""
+        origin = self.origin
+        if not isinstance(origin, SamplerChoice) or self.extra_options:
+            return False
+        same_options = bool(self.inpaint_options.get("random")) == origin.renoises_masked
+        return same_options and getattr(self.sampler_function, "origin", None) is origin
+
+    def sample(
+        self,
+        model_wrap: Any,
+        sigmas: Tensor,
+        extra_args: dict[str, Any],
+        callback: Any,
+        noise: Tensor,
+        latent_image: Any = None,
+        denoise_mask: Any = None,
+        disable_pbar: bool = False,
+    ) -> Tensor:
+        """Take scaled noise and latent along `sigmas` with a guider."""
+        model_k = MaskedModelK(model_wrap, sigmas, latent_image, noise)
+        if self.inpaint_options.get("random", False):
+            model_k.renoise(int(extra_args.get("seed") or 0))
+        sampling = model_wrap.inner_model.model_sampling
+        x = sampling.noise_scaling(sigmas[0], noise, latent_image, self.max_denoise(model_wrap, sigmas))
+        total = len(sigmas) - 1
+
+        def k_callback(told: dict[str, Any]) -> None:
+            if callback is not None:
+                callback(told["i"], told["denoised"], told["x"], total)
+
+        samples = self.sampler_function(
+            model_k,
+            x,
+            sigmas,
+            extra_args={**extra_args, "denoise_mask": denoise_mask},
+            callback=k_callback,
+            disable=disable_pbar,
+            **self.extra_options,
+        )
+        return sampling.inverse_noise_scaling(sigmas[-1], samples)
+
+
+def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
+    """A sampler of ours as a function that packs can call."""
+
+    def sampler_function(
+        model: Any,
+        x: Tensor,
+        sigmas: Tensor,
+        extra_args: dict[str, Any] | None = None,
+        callback: Any = None,
+        disable: bool | None = None,
+    ) -> Tensor:
+        told = extra_args or {}
+        steps: list[float] = sigmas.tolist()
+        watched = PackDenoiser(model, x, told)
+
+        def report(step: int, denoised: Tensor) -> None:
+            if callback is not None:
+                level = sigmas[min(step, len(sigmas) - 1)]
+                callback({"x": watched.x, "i": step, "sigma": level, "sigma_hat": level, "denoised": denoised})
+
+        return choice.function(watched, x, steps, SeededNoise(x, steps, int(told.get("seed") or 0)), report)
+
+    sampler_function.origin = choice  # type: ignore[attr-defined]
+    return sampler_function

@@ -1,0 +1,349 @@
+"""Checkpoints, text encoders and autoencoders as packs load and use them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import comfy.model_management
+from comfy.model_patcher import ModelPatcher
+from comfy.vae import VAE
+from comfy.worker_memory import memory
+from nodes.diffusion.checkpoints.open import open_checkpoint
+from nodes.diffusion.memory.network import Network
+from nodes.diffusion.text.chunks import Chunk, make_chunks
+from nodes.diffusion.text.clip import encode_chunks
+from nodes.diffusion.text.tokenizer import END
+from nodes.diffusion.values import TextEncoder
+from nodes.packs.bridge.missing import Unsupported, refuse
+
+__all__ = [
+    "CLIP", "VAE", "CLIPType", "TEModel", "load_checkpoint", "load_checkpoint_guess_config", "load_clip",
+    "load_diffusion_model", "load_diffusion_model_state_dict", "load_lora_for_models", "load_text_encoder_state_dicts",
+    "load_unet",
+]  # fmt: skip
+
+Tokens = dict[str, list[list[tuple[Any, ...]]]]
+
+
+class CLIPType(Enum):
+    """Which families' text encoders a file is for."""
+
+    STABLE_DIFFUSION = 1
+    STABLE_CASCADE = 2
+    SD3 = 3
+    STABLE_AUDIO = 4
+    HUNYUAN_DIT = 5
+    FLUX = 6
+    MOCHI = 7
+    LTXV = 8
+    HUNYUAN_VIDEO = 9
+    PIXART = 10
+    COSMOS = 11
+    LUMINA2 = 12
+    WAN = 13
+    HIDREAM = 14
+    CHROMA = 15
+    ACE = 16
+    OMNIGEN2 = 17
+    QWEN_IMAGE = 18
+    HUNYUAN_IMAGE = 19
+
+
+class TEModel(Enum):
+    """Text models by what they are."""
+
+    CLIP_L = 1
+    CLIP_H = 2
+    CLIP_G = 3
+    T5_XXL = 4
+    T5_XL = 5
+    T5_BASE = 6
+    LLAMA3_8 = 7
+
+
+class TextPatcher:
+    """The part of a model patcher that a text encoder has: residency, and changes of weights, which it refuses."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.model = network.module
+        self.load_device = comfy.model_management.text_encoder_device()
+        self.offload_device = comfy.model_management.text_encoder_offload_device()
+        self.model_options: dict[str, Any] = {}
+        self.patches: dict[str, Any] = {}
+
+    def networks(self) -> list[Network]:
+        """What must be resident to encode."""
+        return [self.network]
+
+    def clone(self) -> "TextPatcher":
+        """One of its own for the same network."""
+        return TextPatcher(self.network)
+
+    def add_patches(self, patches: Mapping[str, Any], *_: Any, **__: Any) -> list[str]:
+        """Changes of weights. Raises Unsupported."""
+        if patches:
+            raise refuse("Changes of a text encoder's weights by node packs (LoRA and the like) are")
+        return []
+
+    def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
+        """Name of each weight -> the weight."""
+        return {
+            name: [(weight, lambda one: one)]
+            for name, weight in self.network.weights.items()
+            if filter_prefix is None or name.startswith(filter_prefix)
+        }
+
+    def model_size(self) -> int:
+        """Bytes of the weights."""
+        return self.network.bytes_as(memory().dtype("text"))
+
+    def model_dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return memory().dtype("text")
+
+
+class ClipTokenizer:
+    """Text to weighted tokens, under the name of the one text model that there is."""
+
+    def __init__(self, value: TextEncoder) -> None:
+        self._tokenizer = value.tokenizer
+        self.clip_l = self
+        self.clip_name = "l"
+        self.embedding_directory: Any = None
+        self.max_length = 77
+        self.pad_with_end = True
+
+    def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **_: Any) -> Tokens:
+        """{"l": chunks of 77 (token, weight), with the number of the word if asked for}."""
+        chunks = make_chunks(self._tokenizer, text)
+        number = 0
+        made: list[list[tuple[Any, ...]]] = []
+        for chunk in chunks:
+            pairs: list[tuple[Any, ...]] = list(zip(chunk.tokens, chunk.weights, strict=True))
+            if return_word_ids:
+                begins, numbers = self._word_starts(chunk), []
+                for position in range(len(pairs)):
+                    number += position in begins
+                    numbers.append(number if position in begins or self._inside(chunk, position) else 0)
+                pairs = [(*pair, word) for pair, word in zip(pairs, numbers, strict=True)]
+            made.append(pairs)
+        return {"l": made}
+
+    def untokenize(self, token_weight_pair: Sequence[tuple[Any, ...]]) -> list[tuple[Any, str]]:
+        """Each (token, weight, ...) with its text."""
+        return [(one, self._tokenizer.id_to_token(int(one[0])) or "") for one in token_weight_pair]
+
+    def _word_starts(self, chunk: Chunk) -> set[int]:
+        ends = [self._ends_word(token) for token in chunk.tokens]
+        return {
+            place for place in range(1, len(ends)) if self._inside(chunk, place) and (place == 1 or ends[place - 1])
+        }
+
+    def _inside(self, chunk: Chunk, place: int) -> bool:
+        return 0 < place < chunk.tokens.index(END)
+
+    def _ends_word(self, token: int) -> bool:
+        return str(self._tokenizer.id_to_token(token)).endswith("</w>")
+
+
+class CLIP:
+    """A text encoder as packs know it."""
+
+    heddle_type = "CLIP"
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise refuse("Text encoders that node packs put together themselves are")
+
+    @classmethod
+    def of(cls, value: TextEncoder) -> "CLIP":
+        """For a text encoder of ours."""
+        made: CLIP = object.__new__(cls)
+        made._origin = value
+        made.layer_idx = None if value.layer == -1 else value.layer
+        made.patcher = TextPatcher(value.network)
+        made.cond_stage_model = value.network.module
+        made.tokenizer = ClipTokenizer(value)
+        made.tokenizer_options = {}
+        made.use_clip_schedule = False
+        made.apply_hooks_to_conds = None
+        return made
+
+    _origin: TextEncoder
+    layer_idx: int | None
+    patcher: TextPatcher
+    cond_stage_model: Any
+    tokenizer: ClipTokenizer
+    tokenizer_options: dict[str, Any]
+    use_clip_schedule: bool
+    apply_hooks_to_conds: Any
+
+    def to_value(self) -> TextEncoder:
+        """The text encoder of ours that this stands for."""
+        layer = -1 if self.layer_idx is None else self.layer_idx
+        if layer != self._origin.layer:
+            self._origin = replace(self._origin, layer=layer)
+        return self._origin
+
+    def clone(self) -> "CLIP":
+        """One of its own for the same network."""
+        return CLIP.of(self.to_value())
+
+    def clip_layer(self, layer_idx: int) -> None:
+        """Stop at a layer: -1 is the last, -2 the one before."""
+        self.layer_idx = layer_idx
+
+    def set_tokenizer_option(self, option_name: str, value: Any) -> None:
+        """Note an option."""
+        self.tokenizer_options[option_name] = value
+
+    def tokenize(self, text: str, return_word_ids: bool = False, **_: Any) -> Tokens:
+        """Text to weighted tokens."""
+        return self.tokenizer.tokenize_with_weights(text, return_word_ids)
+
+    def encode_from_tokens(self, tokens: Tokens, return_pooled: Any = False, return_dict: bool = False) -> Any:
+        """(1, tokens, width) for weighted tokens; with the pooled text if asked for, or all in a dict."""
+        value = self.to_value()
+        chunks = [_chunk(pairs) for pairs in tokens["l"]]
+        with memory().resident(value.network):
+            encoding = encode_chunks(value.network, value.tokenizer, chunks, value.layer)
+        if return_dict:
+            return {"cond": encoding.tokens, "pooled_output": encoding.pooled}
+        return (encoding.tokens, encoding.pooled) if return_pooled else encoding.tokens
+
+    def encode_from_tokens_scheduled(
+        self,
+        tokens: Tokens,
+        unprojected: bool = False,
+        add_dict: Mapping[str, Any] | None = None,
+        show_pbar: bool = True,
+    ) -> list[list[Any]]:
+        """A conditioning."""
+        told = self.encode_from_tokens(tokens, return_dict=True)
+        cond = told.pop("cond")
+        return [[cond, {**told, **(add_dict or {})}]]
+
+    def encode(self, text: str) -> Tensor:
+        """(1, tokens, width) for a text."""
+        return self.encode_from_tokens(self.tokenize(text))
+
+    def add_patches(self, patches: Mapping[str, Any], *args: Any, **kwargs: Any) -> list[str]:
+        """Changes of weights. Raises Unsupported."""
+        return self.patcher.add_patches(patches, *args, **kwargs)
+
+    def get_key_patches(self) -> dict[str, list[Any]]:
+        """Name of each weight -> the weight."""
+        return self.patcher.get_key_patches()
+
+    def get_sd(self) -> dict[str, Tensor]:
+        """The weights by name."""
+        return dict(self._origin.network.weights)
+
+    def load_sd(self, sd: Any, full_model: bool = False) -> Any:
+        """Other weights. Raises Unsupported."""
+        raise refuse("Weights that a node pack loads into a text encoder are")
+
+    def load_model(self) -> TextPatcher:
+        """Make the network resident."""
+        comfy.model_management.load_model_gpu(self.patcher)
+        return self.patcher
+
+
+def load_checkpoint_guess_config(
+    ckpt_path: str | Path,
+    output_vae: bool = True,
+    output_clip: bool = True,
+    output_clipvision: bool = False,
+    embedding_directory: Any = None,
+    output_model: bool = True,
+    model_options: Any = None,
+    te_model_options: Any = None,
+) -> tuple[Any, Any, Any, None]:
+    """(model, text encoder, autoencoder, None) of a checkpoint file. Raises CheckpointError."""
+    opened = open_checkpoint(Path(ckpt_path))
+    return (
+        ModelPatcher.of(opened.model) if output_model else None,
+        CLIP.of(opened.text_encoder) if output_clip else None,
+        VAE.of(opened.vae) if output_vae else None,
+        None,
+    )
+
+
+def load_checkpoint(
+    config_path: Any = None,
+    ckpt_path: str | Path | None = None,
+    output_vae: bool = True,
+    output_clip: bool = True,
+    embedding_directory: Any = None,
+    state_dict: Any = None,
+    config: Any = None,
+) -> tuple[Any, Any, Any]:
+    """(model, text encoder, autoencoder) of a checkpoint file. Raises CheckpointError."""
+    if ckpt_path is None or state_dict is not None:
+        raise refuse("Checkpoints that node packs hold in memory are")
+    return load_checkpoint_guess_config(ckpt_path, output_vae, output_clip, False, embedding_directory)[:3]
+
+
+def load_lora_for_models(
+    model: Any, clip: Any, lora: Any, strength_model: float, strength_clip: float
+) -> tuple[Any, Any]:
+    """The model and text encoder with a LoRA. Raises Unsupported, unless both strengths are 0."""
+    if (lora and strength_model and model is not None) or (lora and strength_clip and clip is not None):
+        raise refuse("LoRA files are")
+    return (None if model is None else model.clone(), None if clip is None else clip.clone())
+
+
+def load_clip(
+    ckpt_paths: Sequence[str],
+    embedding_directory: Any = None,
+    clip_type: CLIPType = CLIPType.STABLE_DIFFUSION,
+    model_options: Any = None,
+) -> CLIP:
+    """A text encoder file of its own. Raises Unsupported."""
+    raise refuse(f"Text encoders in files of their own ({', '.join(Path(path).name for path in ckpt_paths)}) are")
+
+
+def load_text_encoder_state_dicts(*_: Any, **__: Any) -> CLIP:
+    """A text encoder in memory. Raises Unsupported."""
+    raise refuse("Text encoders that node packs hold in memory are")
+
+
+def load_diffusion_model(unet_path: str | Path, model_options: Any = None) -> ModelPatcher:
+    """A denoising network in a file of its own. Raises Unsupported."""
+    raise refuse(f"Diffusion models in files of their own ({Path(unet_path).name}) are")
+
+
+def load_diffusion_model_state_dict(sd: Any, *_: Any, **__: Any) -> ModelPatcher:
+    """A denoising network in memory. Raises Unsupported."""
+    raise refuse("Diffusion models that node packs hold in memory are")
+
+
+def load_unet(unet_path: str | Path, dtype: Any = None) -> ModelPatcher:
+    """The older name of `load_diffusion_model`."""
+    return load_diffusion_model(unet_path)
+
+
+def load_unet_state_dict(sd: Any, dtype: Any = None) -> ModelPatcher:
+    """The older name of `load_diffusion_model_state_dict`."""
+    return load_diffusion_model_state_dict(sd)
+
+
+def load_model_weights(model: Any, sd: Any) -> Any:
+    """Other weights for a model. Raises Unsupported."""
+    raise refuse("Weights that a node pack loads into a model are")
+
+
+def save_checkpoint(output_path: Any, *_: Any, **__: Any) -> None:
+    """Write a checkpoint. Raises Unsupported."""
+    raise refuse("Checkpoints that node packs write are")
+
+
+def _chunk(pairs: Sequence[tuple[Any, ...]]) -> Chunk:
+    if any(isinstance(pair[0], Tensor) for pair in pairs):
+        raise Unsupported("Vectors in the place of tokens (textual inversion) are not supported by Heddle yet.")
+    return Chunk(tuple(int(pair[0]) for pair in pairs), tuple(float(pair[1]) for pair in pairs))

@@ -1,0 +1,361 @@
+"""What packs do to sampling, run where packs live. See `test_comfy_sampling.py`."""
+# ruff: noqa: ARG001, ARG002, ARG005  functions that packs hand over take what they are given
+
+from functools import cache
+from typing import Any
+
+import comfy.sample
+import comfy.samplers
+import pytest
+import torch
+from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+from pack_surroundings import here
+from torch import Tensor
+
+from nodes import conditioning, custom_sampling, sampling
+from nodes.diffusion.sampling.prediction import DiscreteSampling
+from nodes.diffusion.values import Latent
+from nodes.loaders import checkpoint_loader_simple
+from nodes.packs.bridge import from_pack, to_pack
+from nodes.packs.bridge.missing import Unsupported
+
+STEPS, SEED = 3, 7
+SAMPLERS = ("euler", "euler_ancestral_cfg_pp", "heun", "lms", "dpmpp_sde", "dpmpp_2m_sde", "lcm", "uni_pc", "er_sde")
+"""Some of each kind: with a negative, with noise of both sorts, with a schedule that loses a step."""
+
+
+class Silent:
+    """A `Progress` that nobody watches."""
+
+    def step(self, *_: Any) -> None:
+        pass
+
+    def check(self) -> None:
+        pass
+
+
+@cache
+def loaded() -> Any:
+    return checkpoint_loader_simple(ckpt_name="heddle_scenes.safetensors", folders=here().folders)
+
+
+@cache
+def text(words: str) -> Any:
+    memory = here().resources["DeviceMemory"]
+    return conditioning.clip_text_encode(text=words, clip=loaded().CLIP, memory=memory)
+
+
+def latent(mask: Tensor | None = None) -> Latent:
+    samples = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1)) * 0.5
+    return Latent(samples, mask)
+
+
+def by_node(model: Any, cfg: float = 5.0, sampler: str = "euler", start: Latent | None = None) -> Tensor:
+    made = sampling.k_sampler(
+        model=model,
+        seed=SEED,
+        steps=STEPS,
+        cfg=cfg,
+        sampler_name=sampler,
+        scheduler="normal",
+        positive=text("a small red cube at night"),
+        negative=text("day"),
+        latent_image=start or latent(),
+        denoise=0.8,
+        memory=here().resources["DeviceMemory"],
+        progress=Silent(),
+    )
+    return made.samples
+
+
+def by_pack(patcher: Any, cfg: float = 5.0, sampler: str = "euler", start: Latent | None = None) -> Tensor:
+    given = to_pack(start or latent())
+    noise = comfy.sample.prepare_noise(given["samples"], SEED, given.get("batch_index"))
+    with torch.inference_mode():
+        return comfy.sample.sample(
+            patcher,
+            noise,
+            STEPS,
+            cfg,
+            sampler,
+            "normal",
+            to_pack(text("a small red cube at night")),
+            to_pack(text("day")),
+            comfy.sample.fix_empty_latent_channels(patcher, given["samples"]),
+            denoise=0.8,
+            noise_mask=given.get("noise_mask"),
+            seed=SEED,
+        )
+
+
+def by_custom_node(guider: Any, sampler: Any = None, noise: Any = None) -> Any:
+    return custom_sampling.sampler_custom_advanced(
+        noise=noise or from_pack(Noise_RandomNoise(SEED), "NOISE"),
+        guider=guider,
+        sampler=sampler or custom_sampling.k_sampler_select(sampler_name="euler"),
+        sigmas=comfy.samplers.calculate_sigmas(
+            to_pack(loaded().MODEL).get_model_object("model_sampling"), "normal", STEPS
+        ),
+        latent_image=latent(),
+        memory=here().resources["DeviceMemory"],
+        progress=Silent(),
+    )
+
+
+def inside_a_pack_samples_as_the_node_does() -> None:
+    model = loaded().MODEL
+    for name in SAMPLERS:
+        assert torch.equal(by_pack(to_pack(model), sampler=name), by_node(model, sampler=name)), name
+
+
+def inside_a_mask_holds_for_packs_as_for_the_node() -> None:
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :, 32:] = 1
+    for name in ("euler", "ddim", "euler_cfg_pp", "dpmpp_2m_sde"):
+        ours = by_node(loaded().MODEL, sampler=name, start=latent(mask))
+        assert torch.equal(by_pack(to_pack(loaded().MODEL), sampler=name, start=latent(mask)), ours), name
+        assert torch.allclose(ours[..., :4], latent().samples[..., :4], atol=1e-5)
+
+
+def inside_a_scale_of_one_is_the_same_for_packs() -> None:
+    model = loaded().MODEL
+    assert torch.equal(by_pack(to_pack(model), cfg=1.0), by_node(model, cfg=1.0))
+
+
+def inside_a_post_cfg_function_changes_the_picture_as_computed_by_hand() -> None:
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_sampler_post_cfg_function(
+        lambda args: args["uncond_denoised"] + 2 * (args["cond_denoised"] - args["uncond_denoised"])
+    )
+    expected = by_node(loaded().MODEL, cfg=2.0)
+    assert torch.allclose(by_pack(patcher), expected, atol=1e-6)
+    changed = from_pack(patcher, "MODEL")
+    assert changed is not loaded().MODEL
+    assert torch.allclose(by_node(changed), expected, atol=1e-6), "our own node samples with it too"
+    assert not torch.allclose(by_node(loaded().MODEL), expected, atol=1e-3), "the unpatched model is as it was"
+
+
+def inside_a_cfg_function_gets_differences_from_the_noisy_latent() -> None:
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_sampler_cfg_function(lambda args: args["uncond"] + 3 * (args["cond"] - args["uncond"]))
+    assert torch.allclose(by_pack(patcher), by_node(loaded().MODEL, cfg=3.0), atol=1e-4)
+    three = to_pack(loaded().MODEL).clone()
+    three.set_model_sampler_cfg_function(lambda cond, uncond, scale: uncond + (scale - 2) * (cond - uncond))
+    assert torch.allclose(by_pack(three), by_node(loaded().MODEL, cfg=3.0), atol=1e-4)
+
+
+def inside_a_pre_cfg_function_swaps_the_predictions() -> None:
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_sampler_pre_cfg_function(lambda args: args["conds_out"][::-1])
+    assert torch.allclose(by_pack(patcher, cfg=1.5), by_node(loaded().MODEL, cfg=-0.5), atol=1e-5)
+
+
+def inside_a_unet_wrapper_stands_between_each_batch_and_the_network() -> None:
+    seen: list[tuple[list[int], tuple[int, ...]]] = []
+
+    def wrapper(apply_model: Any, args: dict[str, Any]) -> Tensor:
+        seen.append((args["cond_or_uncond"], tuple(args["timestep"].shape)))
+        assert args["input"].shape[0] == args["timestep"].shape[0] == args["c"]["c_crossattn"].shape[0]
+        return apply_model(args["input"], args["timestep"], **args["c"]) * 0.5
+
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_unet_function_wrapper(wrapper)
+    halved = by_pack(patcher)
+    assert seen == [([0, 1], (4,))] * STEPS
+    after = to_pack(loaded().MODEL).clone()
+    after.set_model_sampler_post_cfg_function(lambda args: args["denoised"] * 0.5)
+    assert torch.allclose(halved, by_pack(after), atol=1e-5), "half of each is half of the guided one"
+    assert torch.allclose(by_node(from_pack(patcher, "MODEL")), halved, atol=1e-6)
+
+
+def inside_wrappers_see_every_step_of_a_run() -> None:
+    from comfy.patcher_extension import CallbacksMP, WrappersMP
+
+    heard: list[str] = []
+    patcher = to_pack(loaded().MODEL).clone()
+    for kind in (
+        WrappersMP.OUTER_SAMPLE, WrappersMP.PREPARE_SAMPLING, WrappersMP.SAMPLER_SAMPLE, WrappersMP.PREDICT_NOISE,
+        WrappersMP.APPLY_MODEL, WrappersMP.DIFFUSION_MODEL,
+    ):  # fmt: skip
+
+        def wrapper(executor: Any, *args: Any, kind: str = kind, **kwargs: Any) -> Any:
+            if kind not in heard:
+                heard.append(kind)
+            return executor(*args, **kwargs)
+
+        patcher.add_wrapper_with_key(kind, "test", wrapper)
+    patcher.add_callback_with_key(CallbacksMP.ON_PRE_RUN, "test", lambda _: heard.append("pre run"))
+    patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "test", lambda _: heard.append("cleanup"))
+    assert torch.equal(by_pack(patcher), by_node(loaded().MODEL))
+    assert heard == [
+        "outer_sample", "prepare_sampling", "pre run", "sampler_sample", "predict_noise", "apply_model",
+        "diffusion_model", "cleanup",
+    ]  # fmt: skip
+    heard.clear()
+    assert torch.equal(by_node(from_pack(patcher, "MODEL")), by_node(loaded().MODEL))
+    assert "diffusion_model" in heard, "they travel with the model to our own nodes"
+
+
+def inside_a_guider_of_a_pack_works_in_our_node() -> None:
+    class Mean(comfy.samplers.CFGGuider):
+        def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: Any = None) -> Tensor:
+            conds = [self.conds["positive"], self.conds["negative"]]
+            out = comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options)
+            return (out[0] + out[1]) / 2
+
+    guider = Mean(to_pack(loaded().MODEL))
+    guider.set_conds(to_pack(text("a small red cube at night")), to_pack(text("day")))
+    plain = comfy.samplers.CFGGuider(to_pack(loaded().MODEL))
+    plain.set_conds(to_pack(text("a small red cube at night")), to_pack(text("day")))
+    plain.set_cfg(0.5)
+    made = by_custom_node(from_pack(guider, "GUIDER"))
+    assert torch.allclose(made.output.samples, by_custom_node(from_pack(plain, "GUIDER")).output.samples, atol=1e-5)
+    assert torch.allclose(made.denoised_output.samples, made.output.samples, atol=1e-5), "the schedule ends in 0"
+    again = from_pack(to_pack(from_pack(guider, "GUIDER")), "GUIDER")
+    assert again.source is guider
+
+
+def inside_our_guiders_sample_in_packs() -> None:
+    model, positive, negative = loaded().MODEL, text("a small red cube at night"), text("day")
+    for ours in (
+        custom_sampling.cfg_guider(model=model, positive=positive, negative=negative, cfg=4.0),
+        custom_sampling.basic_guider(model=model, conditioning=positive),
+        *(
+            custom_sampling.dual_cfg_guider(
+                model=model, cond1=positive, cond2=text("sunset"), negative=negative, cfg_conds=3.0,
+                cfg_cond2_negative=2.0, style=style,
+            )
+            for style in ("regular", "nested")
+        ),
+    ):  # fmt: skip
+        theirs = to_pack(ours)
+        assert from_pack(theirs, "GUIDER") is ours
+        sigmas = comfy.samplers.calculate_sigmas(theirs.model_patcher.model.model_sampling, "normal", STEPS)
+        noise = to_pack(custom_sampling.random_noise(noise_seed=SEED)).generate_noise(to_pack(latent()))
+        sampler = comfy.samplers.sampler_object("euler")
+        samples = theirs.sample(noise, latent().samples, sampler, sigmas, seed=SEED)
+        expected = by_custom_node(ours).output.samples
+        assert torch.allclose(samples, expected, atol=1e-5), type(ours).__name__
+
+
+def inside_a_changed_guider_is_no_longer_ours() -> None:
+    model, words = loaded().MODEL, text("day")
+    ours = custom_sampling.cfg_guider(model=model, positive=words, negative=words, cfg=4.0)
+    theirs = to_pack(ours)
+    theirs.set_cfg(2.0)
+    assert from_pack(theirs, "GUIDER") is not ours
+
+
+def inside_a_sampler_function_of_a_pack_works_in_our_node() -> None:
+    from comfy.k_diffusion.sampling import to_d
+
+    seen: list[int] = []
+
+    def halving(
+        model: Any, x: Tensor, sigmas: Tensor, extra_args: Any = None, callback: Any = None, disable: Any = None,
+        scale: float = 1.0,
+    ) -> Tensor:  # fmt: skip
+        ones = x.new_ones([x.shape[0]])
+        for i in range(len(sigmas) - 1):
+            denoised = model(x, sigmas[i] * ones, **extra_args)
+            callback({"x": x, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": denoised})
+            seen.append(i)
+            x = x + to_d(x, sigmas[i], denoised) * (sigmas[i + 1] - sigmas[i]) * scale
+        return x
+
+    guider = custom_sampling.cfg_guider(
+        model=loaded().MODEL, positive=text("a small red cube at night"), negative=text("day"), cfg=5.0
+    )
+    theirs = from_pack(comfy.samplers.KSAMPLER(halving, {"scale": 1.0}), "SAMPLER")
+    assert torch.allclose(
+        by_custom_node(guider, theirs).output.samples, by_custom_node(guider).output.samples, atol=1e-5
+    )
+    assert seen == list(range(STEPS))
+    assert from_pack(to_pack(theirs), "SAMPLER").function.source is theirs.function.source
+
+
+def inside_our_sampler_comes_back_as_itself() -> None:
+    ours = custom_sampling.k_sampler_select(sampler_name="ddim")
+    assert from_pack(to_pack(ours), "SAMPLER") is ours
+    changed = to_pack(ours)
+    changed.inpaint_options = {}
+    assert from_pack(changed, "SAMPLER") is not ours
+
+
+def inside_noise_of_a_pack_is_what_our_node_adds() -> None:
+    class Twice:
+        seed = SEED
+
+        def generate_noise(self, given: Any) -> Tensor:
+            return Noise_RandomNoise(SEED).generate_noise(given) * 2
+
+    guider = custom_sampling.basic_guider(model=loaded().MODEL, conditioning=text("day"))
+    plain = by_custom_node(guider).output.samples
+    assert torch.equal(
+        plain, by_custom_node(guider, noise=custom_sampling.random_noise(noise_seed=SEED)).output.samples
+    )
+    assert not torch.equal(plain, by_custom_node(guider, noise=from_pack(Twice(), "NOISE")).output.samples)
+
+
+def inside_an_object_patch_of_the_noise_levels_counts() -> None:
+    import comfy.model_sampling
+
+    patcher = to_pack(loaded().MODEL).clone()
+    kind = type("VModel", (comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.V_PREDICTION), {})
+    patcher.add_object_patch("model_sampling", kind(patcher.model.model_config))
+    changed = from_pack(patcher, "MODEL")
+    assert isinstance(changed.sampling, DiscreteSampling)
+    assert changed.sampling.prediction == "v"
+    assert torch.equal(by_pack(patcher), by_node(changed))
+    assert not torch.allclose(by_node(changed), by_node(loaded().MODEL), atol=1e-2)
+    assert to_pack(changed).get_model_object("model_sampling") is patcher.object_patches["model_sampling"]
+
+
+def inside_noise_levels_that_a_pack_computes_itself_count_too() -> None:
+    import comfy.model_sampling
+
+    class Mine(comfy.model_sampling.ModelSamplingDiscrete, comfy.model_sampling.EPS):
+        def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+            return super().calculate_denoised(sigma, model_output, model_input) * 0.5
+
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.add_object_patch("model_sampling", Mine(patcher.model.model_config))
+    halved = to_pack(loaded().MODEL).clone()
+    halved.set_model_sampler_post_cfg_function(lambda args: args["denoised"] * 0.5)
+    assert torch.allclose(by_pack(patcher), by_pack(halved), atol=1e-4)
+
+
+def inside_a_denoise_mask_function_chooses_the_mask() -> None:
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_denoise_mask_function(lambda sigma, mask, extra_options: torch.ones_like(mask))
+    held = latent(torch.zeros(1, 8, 8))
+    assert torch.allclose(by_pack(patcher, start=held), by_node(loaded().MODEL), atol=1e-6)
+    assert torch.allclose(by_pack(to_pack(loaded().MODEL), start=held), latent().samples, atol=1e-5)
+
+
+def inside_patches_that_sampling_would_ignore_are_refused() -> None:
+    weights, attention, blocks = (to_pack(loaded().MODEL).clone() for _ in range(3))
+    name = next(iter(weights.get_key_patches()))
+    assert weights.add_patches({name: (torch.zeros(1),)}) == [name]
+    attention.set_model_attn2_patch(lambda q, k, v, extra_options: (q, k, v))
+    blocks.set_model_patch_replace(lambda args, extra: args, "attn1", "middle", 0)
+    for patcher, what in ((weights, "weights"), (attention, "attn2_patch"), (blocks, "attn1")):
+        for sample in (by_pack, lambda one: by_node(from_pack(one, "MODEL"))):
+            with pytest.raises(Unsupported, match=what):
+                sample(patcher)
+
+
+def inside_parts_of_the_schedule_are_those_of_the_advanced_node() -> None:
+    given = latent()
+    noise = comfy.sample.prepare_noise(given.samples, SEED)
+    words = text("a small red cube at night"), text("day")
+    ours = sampling.k_sampler_advanced(
+        model=loaded().MODEL, add_noise="enable", noise_seed=SEED, steps=6, cfg=5.0, sampler_name="euler",
+        scheduler="karras", positive=words[0], negative=words[1], latent_image=given, start_at_step=2, end_at_step=4,
+        return_with_leftover_noise="enable", memory=here().resources["DeviceMemory"], progress=Silent(),
+    ).samples  # fmt: skip
+    theirs = comfy.sample.sample(
+        to_pack(loaded().MODEL), noise, 6, 5.0, "euler", "karras", to_pack(words[0]), to_pack(words[1]), given.samples,
+        start_step=2, last_step=4, force_full_denoise=False, seed=SEED,
+    )  # fmt: skip
+    assert torch.equal(ours, theirs)

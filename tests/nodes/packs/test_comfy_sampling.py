@@ -1,0 +1,29 @@
+"""Packs sample with the library's numbers, and what they change about a model changes the picture as computed by hand.
+
+The checks are functions of `sampling_inside.py`; they run together in one process of their own.
+"""
+
+import ast
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+OUTCOMES: Callable[[str, Path], dict[str, str]] = runpy.run_path(str(HERE / "inside_worker.py"))["outcomes_of"]
+NAMES = [
+    part.name
+    for part in ast.parse((HERE / "sampling_inside.py").read_text()).body
+    if isinstance(part, ast.FunctionDef) and part.name.startswith("inside_")
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return OUTCOMES("sampling_inside", tmp_path_factory.mktemp("worker"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inside_a_worker(name: str, outcomes: dict[str, str]) -> None:
+    assert outcomes[name] == ""
