@@ -8,7 +8,7 @@ import heapq
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,6 +46,10 @@ class Cache(Protocol):
         """Remember a finished execution."""
         ...
 
+    def retain(self, signatures: Collection[Signature]) -> None:
+        """A run begins that consists of these; others may be forgotten, if that is the cache's policy."""
+        ...
+
     def clear(self) -> None:
         """Forget everything that takes memory."""
         ...
@@ -68,6 +72,9 @@ class NoCache:
 
     def put(self, signature: Signature, memo: Memo) -> None:
         """Forget it at once."""
+
+    def retain(self, signatures: Collection[Signature]) -> None:
+        """Nothing to forget."""
 
     def clear(self) -> None:
         """Nothing to forget."""
@@ -93,11 +100,23 @@ class MemoryCache:
     """
 
     def __init__(
-        self, budget: int, size_of: Callable[[Any], int] = sys.getsizeof, *, most_memos: int = sys.maxsize
+        self,
+        budget: int,
+        size_of: Callable[[Any], int] = sys.getsizeof,
+        *,
+        most_memos: int = sys.maxsize,
+        shortage: Callable[[], int] = lambda: 0,
+        only_current: bool = False,
     ) -> None:
-        """`budget` is in bytes, which `size_of` tells of a value; `most_memos` may limit their number as well."""
+        """`budget` is in bytes, which `size_of` tells of a value; `most_memos` may limit their number as well.
+
+        `shortage` tells how many bytes the machine lacks, asked at every `put`: so much is given up. `only_current`
+        forgets, as a run begins, whatever does not occur in it.
+        """
         self.budget = budget
         self._most_memos = most_memos
+        self._shortage = shortage
+        self._only_current = only_current
         self._size_of = size_of
         self._entries: dict[Signature, _Entry] = {}
         self._queue: list[tuple[float, int, Signature]] = []
@@ -139,6 +158,16 @@ class MemoryCache:
             entry = self._entries[signature] = _Entry(memo, size, 0.0, 0)
             self._used += size
             self._touch(signature, entry)
+            target = self._used - max(0, self._shortage())
+            while self._entries and self._used > target:
+                self._evict()
+
+    def retain(self, signatures: Collection[Signature]) -> None:
+        """Forget what does not occur, if that is the policy."""
+        if self._only_current:
+            with self._lock:
+                for signature in self._entries.keys() - set(signatures):
+                    self._drop(signature)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -117,6 +117,9 @@ class DiskCache:
             self._waiting[signature] = memo, size
             self._waiting_bytes = others + size
         self._later(partial(self._write, signature))
+
+    def retain(self, signatures: Collection[Signature]) -> None:
+        """Nothing: what is on disk is kept for other runs."""
 
     def clear(self) -> None:
         """Nothing: what is on disk takes no memory, and what waits is written in a moment."""

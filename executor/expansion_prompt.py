@@ -78,8 +78,6 @@ class _Door:
                     inputs[name] = socket.default
             elif (link := expansion_link(value)) is None:
                 inputs[name] = converted(socket.type, unwrap(value))
-            elif socket.raw_link:
-                inputs[name] = [link.source, link.output]
             else:
                 inputs[name] = self._checked(node_id, definition.class_type, name, link)
         for name, value in raw.items():
@@ -91,7 +89,10 @@ class _Door:
             elif link is not None and (definition.accepts != "declared" or name.startswith(loose)):
                 inputs[name] = self._checked(node_id, definition.class_type, name, link)
         lazy = [name for name, socket in declared.items() if socket.lazy and isinstance(inputs.get(name), Link)]
-        return Node(node_id, definition.class_type, inputs, frozenset(lazy))
+        raw_links = [
+            name for name, socket in declared.items() if socket.raw_link and isinstance(inputs.get(name), Link)
+        ]
+        return Node(node_id, definition.class_type, inputs, frozenset(lazy).difference(raw_links), frozenset(raw_links))
 
     def _checked(self, node_id: str, class_type: str, name: str, link: Link) -> Link:
         details = None

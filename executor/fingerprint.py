@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Awaitable, Mapping
 from typing import Any, get_type_hints
 
+from executor.context import asking
+from executor.dynamic import nest
 from executor.failure import Failure, describe
 from executor.graph import Graph, Link, Node, NodeId
 from executor.schema import Inject, NodeType
@@ -33,22 +35,26 @@ def fingerprints(
 
 def _fingerprint(node: Node, node_type: NodeType, resources: Mapping[str, object]) -> str:
     assert node_type.fingerprint is not None
+    parameters = inspect.signature(node_type.fingerprint).parameters
+    literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Link)}
+    given = nest(node_type.definition, literals)
     arguments: dict[str, Any] = {}
     resource_of = {**_injected(node_type.fingerprint), **node_type.definition.injected}
-    for name, parameter in inspect.signature(node_type.fingerprint).parameters.items():
+    for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
-            arguments |= {key: value for key, value in node.inputs.items() if not isinstance(value, Link)}
+            arguments |= given
         elif isinstance(node.inputs.get(name), Link):
             # What the file is will be known only when the source has run, so no earlier result can be trusted.
             return f"linked {uuid.uuid4().hex}"
-        elif name in node.inputs:
-            arguments[name] = node.inputs[name]
+        elif name in given:
+            arguments[name] = given[name]
         elif resource_of.get(name) == "UNIQUE_ID":
             arguments[name] = node.id
         elif resource_of.get(name) in resources:
             arguments[name] = resources[resource_of[name]]
-    answer = node_type.fingerprint(**arguments)
-    return answer if isinstance(answer, str) else asyncio.run(_awaited(answer))
+    with asking(node.id):
+        answer = node_type.fingerprint(**arguments)
+        return answer if isinstance(answer, str) else asyncio.run(_awaited(answer))
 
 
 async def _awaited(answer: Awaitable[str]) -> str:

@@ -13,6 +13,10 @@ from typing import Literal
 from executor.folders import Folders
 from executor.installation import make_folders
 
+GIBIBYTE = 2**30
+DEFAULT_MEMORY = 4.0
+"""GiB of results in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
@@ -24,6 +28,10 @@ class CacheOptions:
     """Of results that outlive the process, in the folder `cache` of the user folder; 0 keeps none."""
     most_memos: int = sys.maxsize
     """In memory, beside the budget of bytes."""
+    keep_free: int = 0
+    """Bytes of the machine's memory that results in memory must leave free."""
+    only_current: bool = False
+    """Whether each run makes the memory forget what does not occur in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,33 +97,41 @@ def cache_options_of(options: argparse.Namespace) -> CacheOptions:
     """What the flags say of remembering."""
     if options.cache_none:
         return CacheOptions(0, 0)
-    # Classic and 0 are the same: no limit on their number, only on their bytes.
-    most_memos = options.cache_lru or sys.maxsize
-    return CacheOptions(int(options.cache_ram * 2**30), int(options.cache_disk * 2**30), most_memos)
+    memory, free = options.cache_memory, options.cache_ram
+    if memory is None:
+        memory = DEFAULT_MEMORY if free is None else None  # who names the memory that must stay free leaves us the rest
+    return CacheOptions(
+        memory_bytes=sys.maxsize if memory is None else int(memory * GIBIBYTE),
+        disk_bytes=int(options.cache_disk * GIBIBYTE),
+        most_memos=options.cache_lru or sys.maxsize,
+        keep_free=int((free or 0) * GIBIBYTE),
+        only_current=options.cache_classic,
+    )
 
 
 def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
-    """What is remembered. The names are ComfyUI's, `--cache-disk` apart."""
+    """What is remembered. The names are ComfyUI's, but for `--cache-memory` and `--cache-disk`."""
     parser.add_argument(
-        "--cache-ram", type=_gibibytes, nargs="?", const=4.0, default=4.0, metavar="GIB",
-        help="memory for remembered results, of each worker (default 4)",
+        "--cache-memory", type=_gibibytes, metavar="GIB",
+        help=f"memory for remembered results, of each worker (default {DEFAULT_MEMORY:g})",
     )  # fmt: skip
     parser.add_argument(
         "--cache-disk", type=_gibibytes, default=2.0, metavar="GIB",
         help="disk space for results that outlive a restart, in the folder cache of the user folder, which may be"
         " emptied at any time (default 2; 0 turns it off)",
     )  # fmt: skip
+    parser.add_argument(
+        "--cache-ram", type=_gibibytes, nargs="?", const=4.0, metavar="GIB",
+        help="instead of a fixed amount, use the machine's memory for results until only so much is free (default 4)",
+    )  # fmt: skip
     policy = parser.add_mutually_exclusive_group()
     policy.add_argument("--cache-none", action="store_true", help="remember nothing between runs, also not on disk")
     policy.add_argument(
-        "--cache-lru",
-        type=_count,
-        default=0,
-        metavar="N",
+        "--cache-lru", type=_count, default=0, metavar="N",
         help="remember at most N results in memory (0: no such limit)",
-    )
+    )  # fmt: skip
     policy.add_argument(
-        "--cache-classic", action="store_true", help="the default: forget nothing while --cache-ram allows"
+        "--cache-classic", action="store_true", help="forget in memory, at each run, what does not occur in it"
     )
 
 

@@ -33,17 +33,26 @@ class Node:
     inputs: Mapping[str, Any]
     lazy: frozenset[str] = frozenset()
     """Inputs whose sources run only if the node asks for them."""
+    raw: frozenset[str] = frozenset()
+    """Linked inputs for which the node gets `[id, output]` in place of the value; their sources need not run."""
 
     def links(self) -> Iterator[Link]:
         """The inputs that are links, in the order of the inputs."""
         return (value for value in self.inputs.values() if isinstance(value, Link))
 
+    def read_links(self) -> Iterator[Link]:
+        """Those whose values the node may want."""
+        return self._links_but(self.raw)
+
     def needed_links(self) -> Iterator[Link]:
-        """Those that are not lazy."""
-        if not self.lazy:
+        """Those whose values it wants in any case."""
+        return self._links_but(self.raw | self.lazy)
+
+    def _links_but(self, names: frozenset[str]) -> Iterator[Link]:
+        if not names:
             return self.links()
-        needed = (value for name, value in self.inputs.items() if name not in self.lazy)
-        return (value for value in needed if isinstance(value, Link))
+        kept = (value for name, value in self.inputs.items() if name not in names)
+        return (value for value in kept if isinstance(value, Link))
 
 
 class CycleError(ValueError):

@@ -241,6 +241,7 @@ class InProcessWorker:
             graph = graph.only(graph.nodes.keys() - lost)
         # All of them, since what a node expands into may link to any.
         signed = signatures(graph, graph.order(), self._definitions, prints)
+        self._host.cache.retain(signed.values())
         plan, memos = make_plan(graph, targets, signed, self._host.cache)
         return _Prepared(graph, plan, memos, failures, parsed.graph.nodes)
 

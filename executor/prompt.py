@@ -43,10 +43,9 @@ def parse_prompt(
     `targets` are the ids of the output nodes that are wanted; None means all. `validators` are the `NodeType.validate`
     of the node types that have one; a node of which something is wrong already is not asked.
 
-    A raw link is in the graph as the literal `[id, output]`, which makes nobody wait: the node wants to know where the
-    link comes from, and to compute what is there would be wasted if it expands into something else instead. But it was
-    an edge to everything here, as it is for the peer, so what stands behind it has been checked, is in the graph for
-    expansions to link to, spoils the output if it is broken, and closes circles.
+    A raw link makes nobody wait: the node wants to know where the link comes from, and to compute what is there would
+    be wasted if it expands into something else instead. It is an edge all the same, as it is for the peer: what stands
+    behind it is checked, is there for expansions to link to, spoils the output if it is broken, and closes circles.
     """
     if raw is None:
         return _refused(PromptError("no_prompt", "No prompt was given", "The request holds no 'prompt' object."))
@@ -165,18 +164,14 @@ def _parse_nodes(
 
 
 def _with_raw_links(graph: Graph, raw_links: Mapping[NodeId, Sequence[str]]) -> Graph:
-    """The graph with these inputs as literals instead of links."""
+    """The graph with these inputs marked as raw links."""
     if not raw_links:
         return graph
-    return Graph(_with_literals(node, raw_links.get(node.id, ())) for node in graph.nodes.values())
-
-
-def _with_literals(node: Node, names: Sequence[str]) -> Node:
-    links = {name: node.inputs[name] for name in names}
-    literals = {name: [link.source, link.output] for name, link in links.items()}
-    if not literals:
-        return node
-    return replace(node, inputs={**node.inputs, **literals}, lazy=node.lazy.difference(literals))
+    raw = {node_id: frozenset(names) for node_id, names in raw_links.items()}
+    nodes = graph.nodes.values()
+    return Graph(
+        replace(node, raw=raw[node.id], lazy=node.lazy - raw[node.id]) if node.id in raw else node for node in nodes
+    )
 
 
 def _trace(

@@ -4,16 +4,15 @@ Apart from `prompt_input`, which knows only what a definition says: this runs th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import ExitStack
 from contextvars import copy_context
 from typing import Any
 
-from executor.context import ExecutingContext, executing
+from executor.context import asking
 from executor.dynamic import nest
 from executor.failure import describe
 from executor.graph import Graph, Link, Node, NodeId
-from executor.progress import Preview
 from executor.schema import NodeDefinition
 from executor.worker import PromptError
 
@@ -44,7 +43,7 @@ def custom_errors(
             literals = {name: value for name, value in node.inputs.items() if not isinstance(value, Link)}
             types = {name: type_of(value) for name, value in node.inputs.items() if isinstance(value, Link)}
             try:
-                with _asking(node):
+                with asking(node.id):
                     answer = validator(**nest(definitions[node.class_type], literals), input_types=types)
                     if isinstance(answer, Awaitable):
                         runner = runner or stack.enter_context(asyncio.Runner())
@@ -53,28 +52,6 @@ def custom_errors(
             except Exception as error:  # noqa: BLE001 - the node's own code; what it raises is reported as the node's
                 errors.append(_failure(node, error))
     return errors
-
-
-class _Unheard:
-    """The progress of a question, which nobody follows."""
-
-    def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
-        """Nothing."""
-
-    def text(self, text: str) -> None:
-        """Nothing."""
-
-    def check(self) -> None:
-        """Nothing: no run has begun that could be asked to stop."""
-
-
-@contextmanager
-def _asking(node: Node) -> Iterator[None]:
-    token = executing.set(ExecutingContext("", node.id, 0, _Unheard(), []))
-    try:
-        yield
-    finally:
-        executing.reset(token)
 
 
 async def _awaited(answer: Awaitable[Sequence[str]]) -> Sequence[str]:

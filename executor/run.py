@@ -6,7 +6,6 @@ only what depends on it. What fails or is interrupted leaves no memo.
 """
 
 import asyncio
-import heapq
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -30,6 +29,7 @@ from executor.execution import Asked, Expanded, Made, Outcome, Turn, take_turn
 from executor.failure import Failure, describe
 from executor.graph import CycleError, Graph, Link, Node, NodeId
 from executor.host import Host, Stay
+from executor.lanes import Lanes
 from executor.ledger import Ledger
 from executor.plan import Plan, demand
 from executor.reporter import Reporter
@@ -56,8 +56,7 @@ class Run:
         self._ledger = Ledger()
         self._stop = threading.Event()
         self._queue: asyncio.Queue[Event | BaseException] = asyncio.Queue()
-        self._free: dict[Lane, float] = {"device": 1, "thread": host.thread_count, "loop": float("inf")}
-        self._ready: dict[Lane, list[tuple[int, NodeId]]] = {"device": [], "thread": [], "loop": []}
+        self._lanes = Lanes(host.thread_count)
         self._position: dict[NodeId, int] = {}
         self._asked: dict[NodeId, frozenset[str]] = {}
         self._expanded: dict[NodeId, Expanded] = {}
@@ -141,8 +140,9 @@ class Run:
     def _take_in(self, run: Sequence[NodeId], found: Mapping[Signature, Memo]) -> None:
         for node_id in run:
             self._position[node_id] = len(self._position)
+            self._asked.pop(node_id, None)  # of an earlier time, whose result nobody has kept
             self._ledger.open(node_id, self._signatures[node_id])
-            self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].links()))
+            self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].read_links()))
         self._ledger.offer(found)
         for node_id in run:
             self._await(node_id, self._nodes[node_id].needed_links())
@@ -170,8 +170,8 @@ class Run:
         if node_id in self._expanded:
             self._complete.append(node_id)
         else:
-            lane = self._host.definitions[self._nodes[node_id].class_type].lane
-            heapq.heappush(self._ready[lane], (self._position[node_id], node_id))
+            definition = self._host.definitions[self._nodes[node_id].class_type]
+            self._lanes.add(node_id, definition.lane, self._position[node_id])
 
     # What may start is started; what came of it is taken in.
 
@@ -196,16 +196,15 @@ class Run:
         if self._complete:
             self._join(self._complete.pop())
             return True
-        for lane, ready in self._ready.items():
-            if ready and self._free[lane]:
-                self._start(heapq.heappop(ready)[1], lane)
-                return True
-        return False
+        ready = self._lanes.next()
+        if ready is not None:
+            self._start(*ready)
+        return ready is not None
 
     def _start(self, node_id: NodeId, lane: Lane) -> None:
-        if node_id not in self._flights and self._host.is_shared(self._stay) and self._is_made_elsewhere(node_id):
-            return
         if node_id not in self._flights:
+            if self._host.is_shared(self._stay) and self._is_made_elsewhere(node_id):
+                return
             flight = self._flights[node_id] = self._loop.create_future()
             self._host.flights[self._signatures[node_id]] = flight
         node = self._nodes[node_id]
@@ -221,7 +220,7 @@ class Run:
             cancellable=self._cancellable,
             started=lambda: self._emit(NodeStarted(node_id, again=node_id in self._asked)),
         )
-        self._free[lane] -= 1
+        self._lanes.enter(lane)
         task = self._loop.create_task(take_turn(self._host, turn))
         self._tasks[task] = node_id
         task.add_done_callback(lambda done: self._guarded(partial(self._done, done, lane)))
@@ -258,7 +257,7 @@ class Run:
 
     def _done(self, task: "asyncio.Task[Outcome]", lane: Lane) -> None:
         node_id = self._tasks.pop(task)
-        self._free[lane] += 1
+        self._lanes.leave(lane)
         match task.result():
             case None:
                 self._stopped_at = node_id
@@ -342,15 +341,16 @@ class Run:
         self._fail(maker, describe(CycleError(path), {}))
 
     def _gather(self, node: Node) -> dict[str, tuple[Any, ...]]:
-        asked = self._asked.get(node.id, frozenset())
-        return {
-            name: (value,)
-            if not isinstance(value, Link)
-            else (None,)
-            if name in node.lazy and name not in asked
-            else tuple(self._values_of(value))
-            for name, value in node.inputs.items()
-        }
+        unknown = node.lazy.difference(self._asked.get(node.id, ()))
+        values: dict[str, tuple[Any, ...]] = {}
+        for name, value in node.inputs.items():
+            if not isinstance(value, Link):
+                values[name] = (value,)
+            elif name in node.raw:
+                values[name] = ([value.source, value.output],)
+            else:
+                values[name] = (None,) if name in unknown else tuple(self._values_of(value))
+        return values
 
     def _values_of(self, link: Link) -> Sequence[Any]:
         outputs = self._ledger.values[self._signatures[link.source]].outputs

@@ -57,6 +57,8 @@ def _inputs(
         if isinstance(value, Link):
             source = made.get(value.source) or outside[value.source]
             pieces.append(b"link %b %d;" % (source.encode(), value.output))
+            if name in node.raw:
+                pieces.append(encode(value.source))  # the node sees the id itself
         elif origin is None:
             pieces.append(encode(value))
         else:

@@ -3,7 +3,7 @@
 What a tier keeps, and for how long, is its own matter. What a shown file is, the caller knows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,11 @@ class TieredCache:
             memo = replace(memo, shown_state=self._shown_state(memo.ui))
         for tier in self._tiers:
             tier.put(signature, memo)
+
+    def retain(self, signatures: Collection[Signature]) -> None:
+        """Tell every tier what the run consists of."""
+        for tier in self._tiers:
+            tier.retain(signatures)
 
     def clear(self) -> None:
         """Forget everything that takes memory."""

@@ -176,13 +176,16 @@ class WorkerPool:
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Have every worker drop models (and memos) once its jobs have ended."""
-        for station in self.stations:
+
+        async def free(station: Station) -> None:
             try:
                 await station.worker.free(unload_models=unload_models, free_memory=free_memory)
             except WorkerLost as lost:
                 log.warning("The worker had nothing left to free: %s", lost)
             if free_memory:
                 station.remembered.clear()
+
+        await asyncio.gather(*map(free, self.stations))
 
     async def report(self) -> WorkerReport:
         """The devices and versions of all workers that answer in time; a device that several share is told once."""

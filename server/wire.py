@@ -103,6 +103,8 @@ def _drop_replayed_marks(value: object) -> None:
             node.pop("is_changed", None)
 
 
+_CAN_BE_ODD: Final = frozenset({dict, list, float})
+
 _Path = tuple[str | int, Any] | None
 
 
@@ -117,7 +119,8 @@ def _oddities(value: object) -> Iterator[tuple[str, str]]:
             if depth >= MAX_DEPTH:
                 yield _spelled(path), "deep"
             pairs = item.items() if isinstance(item, dict) else enumerate(item)
-            waiting.extend((child, depth + 1, (key, path)) for key, child in pairs)
+            # Only what can be odd: most values are texts and whole numbers.
+            waiting += [(child, depth + 1, (key, path)) for key, child in pairs if type(child) in _CAN_BE_ODD]
 
 
 def _spelled(path: _Path) -> str:

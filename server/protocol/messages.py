@@ -150,15 +150,17 @@ class Narrator:
         real = self._lineage.real(event.node_id)
         for node_id in [node_id for node_id in self._states if self._lineage.real(node_id) == real]:
             self._forget(node_id)
+        # Thousands of nodes may fail in one run, or be blocked: only the first failure repeats all that was done.
+        executed = list(self._executed) if self._error is None else self._executed[-_FULL_MAP:]
         data = {
             "node_id": real,
             "node_type": event.class_type,
-            "executed": list(self._executed),
+            "executed": executed,
             "exception_message": f"{event.message}\n{event.hint}" if event.hint else event.message,
             "exception_type": event.exception_type,
             "traceback": list(event.traceback),
             "current_inputs": {name: [value] for name, value in (event.current_inputs or {}).items()},
-            "current_outputs": list(self._executed),
+            "current_outputs": executed,
         }
         if event.input_name is not None:
             data["input_name"] = event.input_name
@@ -171,7 +173,7 @@ class Narrator:
         data = {
             "node_id": self._lineage.real(event.node_id),
             "node_type": event.class_type,
-            "executed": self._executed[-_FULL_MAP:],  # not all of them: thousands of nodes may be blocked in one run
+            "executed": self._executed[-_FULL_MAP:],
             "exception_message": event.message,
             "exception_type": "ExecutionBlocked",
             "traceback": [],

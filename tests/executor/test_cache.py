@@ -3,6 +3,7 @@
 import random
 import threading
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from executor.cache import ENTRY_BYTES, Memo, MemoryCache
 from executor.signature import Signature
 
 SIZE = 1000
+UNIT = SIZE + ENTRY_BYTES
 
 
 def cache(slots):
@@ -131,3 +133,25 @@ def test_the_number_of_memos_may_be_limited_too():
             tested.put(Signature(name), memo())
         assert "".join(name for name in "abc" if tested.has(Signature(name))) == held
         assert len(tested) == len(held)
+
+
+def test_what_the_machine_lacks_is_given_up_the_cheapest_first():
+    lacking = 0
+    tested = MemoryCache(1000 * UNIT, size_of=len, shortage=lambda: lacking)
+    for name, seconds in (("dear", 9.0), ("cheap", 1.0), ("middling", 5.0)):
+        tested.put(Signature(name), memo(seconds))
+    lacking = UNIT + 1
+    tested.put(Signature("new"), memo(7.0))
+    assert [name for name in ("dear", "cheap", "middling", "new") if tested.has(Signature(name))] == ["dear", "new"]
+    lacking = 10**12
+    tested.put(Signature("last"), memo(7.0))
+    assert (len(tested), tested.used) == (0, 0)
+
+
+@pytest.mark.parametrize(("only_current", "left"), [(True, {"b"}), (False, {"a", "b"})])
+def test_a_run_may_make_it_forget_what_does_not_occur_in_it(only_current, left):
+    tested = MemoryCache(1000 * UNIT, only_current=only_current)
+    for name in "ab":
+        tested.put(Signature(name), Memo(((0,),)))
+    tested.retain([Signature("b"), Signature("c")])
+    assert {name for name in "abc" if tested.has(Signature(name))} == left

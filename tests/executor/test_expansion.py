@@ -7,7 +7,7 @@ import pytest
 from executor.cache import MemoryCache, NoCache
 from executor.context import executing
 from executor.events import NodeExecuted, NodeFailed, NodesAdded, NodeStarted
-from executor.schema import ExecutionBlocker, Result
+from executor.schema import ExecutionBlocker, InputSocket, Result
 from tests.executor.toys import MEBIBYTE, Bench, link, number, run, shown, toy, toy_worker
 
 
@@ -261,4 +261,23 @@ async def test_a_thousand_iterations_cost_what_a_chain_costs(tmp_path):
     events = await run(worker, prompt)
     assert shown(events) == {"s": [1000]}
     assert sum(isinstance(event, NodeExecuted) for event in events) == 1 + 1001 + 1000 + 1
+    await worker.close()
+
+
+async def test_a_raw_link_is_handed_over_runs_nothing_and_counts_for_the_signature(tmp_path):
+    def follows(flow):
+        p = prefix()
+        return Result(([f"{p}a", 0],), expand={f"{p}a": node("Add", a=flow, b=1)})
+
+    raw = InputSocket("flow", "*", raw_link=True)
+    more = (toy("Where", (raw,), "*", lambda flow: (flow,)), toy("Follow", (raw,), "*", follows))
+    bench = Bench()
+    worker = toy_worker(tmp_path, bench, more=more)
+    prompt = {"n": node("Number", value=3), "w": node("Where", flow=["n", 0]), "s": node("Show", value=["w", 0])}
+    assert shown(await run(worker, prompt)) == {"s": [["n", 0]]}
+    assert bench.take() == ["w", "s"]
+    prompt["w"] = node("Follow", flow=["n", 0])
+    assert shown(await run(worker, prompt)) == {"s": [4]}
+    prompt["n"]["inputs"]["value"] = 5
+    assert shown(await run(worker, prompt)) == {"s": [6]}
     await worker.close()

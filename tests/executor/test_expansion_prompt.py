@@ -68,7 +68,7 @@ LITERALS = [
     ("File", "gone.png", "gone.png"),
     ("Image", None, None),
     ("Image", TENSOR, TENSOR),
-    ("Raw", ["7", 1], ["7", 1]),
+    ("Raw", ["7", 1], Link("7", 1)),
     ("Raw", "x", "x"),
     ("Default", None, 5),
 ]

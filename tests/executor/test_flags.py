@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -19,11 +20,12 @@ def parsed(line: str) -> argparse.Namespace:
     ("line", "expected"),
     [
         ("", DEFAULT),
-        ("--cache-classic", DEFAULT),
-        ("--cache-ram", DEFAULT),
+        ("--cache-classic", replace(DEFAULT, only_current=True)),
+        ("--cache-ram", replace(DEFAULT, memory_bytes=sys.maxsize, keep_free=4 * GIBIBYTE)),
+        ("--cache-ram 2 --cache-memory 8", replace(DEFAULT, memory_bytes=8 * GIBIBYTE, keep_free=2 * GIBIBYTE)),
         ("--cache-lru 0", DEFAULT),
         ("--cache-lru 5", CacheOptions(4 * GIBIBYTE, 2 * GIBIBYTE, 5)),
-        ("--cache-ram 0.5 --cache-disk 0", CacheOptions(GIBIBYTE // 2, 0, sys.maxsize)),
+        ("--cache-memory 0.5 --cache-disk 0", CacheOptions(GIBIBYTE // 2, 0)),
         ("--cache-none --cache-ram 8 --cache-disk 8", CacheOptions(0, 0)),
     ],
 )

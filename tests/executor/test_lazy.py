@@ -157,7 +157,7 @@ async def test_a_literal_that_is_asked_for_is_known_already(place):
 
 
 FAILURES = {
-    "asking for an input with no link": (node("Confused", a=["n", 0], b=1), "w", "nothing is linked"),
+    "asking for an input that is not there": (node("Confused", a=["n", 0], b=1), "w", "nothing is linked"),
     "asking raises": (node("Raises", a=["n", 0]), "w", "division by zero"),
     "what is asked for fails": (node("Switch", on=True, yes=["bad", 0], no=["n", 0]), "bad", "It cannot be."),
 }

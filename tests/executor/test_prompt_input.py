@@ -82,7 +82,7 @@ VALUES = [
     ("Grow", {"all.n1": None, "all.n0": 1}, {"all.n0": 1}),
     ("Slot", {"slot": ["image", 0], "slot.strength": 3}, {"slot": IMAGE, "slot.strength": 3}),
     ("Match", {"a": ["image", 0]}, {"a": IMAGE}),
-    ("Raw", {"a": ["one", 0.0]}, {"a": ["one", 0]}),
+    ("Raw", {"a": ["one", 0.0]}, {"a": ONE}),
     ("Raw", {"a": 5}, {"a": 5}),
     ("Links", {"a": 1, "x": ["image", 0], "y": 2}, {"a": 1, "x": IMAGE}),
     ("Any", {"a": 1, "x": ["image", 0], "y.z": {"__value__": [1]}, "w": None}, {"a": 1, "x": IMAGE, "y.z": [1]}),
@@ -263,8 +263,9 @@ def test_a_raw_link_makes_nobody_wait_but_is_an_edge_to_every_check(tmp_path):
     graph, errors = verdict({"class_type": "Number", "inputs": {"value": 1}})
     assert errors == []
     assert set(graph.nodes) == {"above", "n", "s"}  # an expansion may link to what stands behind
-    assert graph.order(["s"]) == ("n", "s")
-    assert graph.nodes["n"].lazy == frozenset()
+    raw = graph.nodes["n"]
+    assert (list(raw.needed_links()), list(raw.read_links()), raw.lazy) == ([], [], frozenset())
+    assert graph.order(["s"]) == ("above", "n", "s")  # what it is signed with
     assert verdict({"class_type": "Number", "inputs": {"value": "x"}})[1] == ["invalid_input_type"]
     assert verdict({"class_type": "Add", "inputs": {"a": ["n", 0]}})[1] == ["dependency_cycle"]
 

@@ -260,6 +260,31 @@ def test_the_traffic_of_a_loop_grows_with_its_iterations_and_not_with_their_squa
     assert traffic(1000) / 1000 < 5_000
 
 
+@pytest.mark.parametrize("kind", ["failed", "blocked"])
+def test_the_traffic_of_many_failures_grows_with_their_number_and_not_with_its_square(kind):
+    def size(count: int) -> int:
+        telling = narrator({str(n): {"class_type": "Add"} for n in range(2 * count)})
+        total = 0
+        for n in range(count):
+            event = NodeFailed(str(n), "Add", "No.", "E") if kind == "failed" else NodeBlocked(str(n), "Add", "No.")
+            for frame in (*telling.tell(NodeExecuted(str(count + n), None)), *telling.tell(event)):
+                assert isinstance(frame, Message)
+                total += len(json.dumps(frame.data))
+        return total
+
+    assert size(2000) < 5 * size(500)
+
+
+def test_the_first_failure_names_all_that_was_done_before():
+    telling = narrator()
+    for n in range(200):
+        telling.tell(NodeExecuted(str(n), None))
+    telling.tell(NodeFailed("1", "Load", "No.", "ValueError"))
+    error = telling.result().error
+    assert error is not None
+    assert error["executed"] == error["current_outputs"] == [str(n) for n in range(200)]
+
+
 async def test_a_client_hears_of_expanded_nodes_texts_and_blockers(server: Server):
     server.worker.scripts["loop"] = [
         INNER,
