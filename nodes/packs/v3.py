@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from executor.context import executing
 from executor.schema import ExecutionBlocker, Lane, NodeDefinition, NodeType, OutputSocket, Result
-from nodes.packs import v1, v1_inputs, v1_questions
+from nodes.packs import bridge, v1_inputs, v1_questions
 from nodes.packs.calling import call_code, pack_code
 from nodes.packs.v1_results import result_of
 from nodes.packs.v3_nested import nested_inputs
@@ -159,8 +159,8 @@ def _arguments(definition: NodeDefinition, given: Mapping[str, Any]) -> dict[str
 
     def known(value: Any) -> Any:
         if definition.input_is_list and isinstance(value, list):
-            return [*map(v1.bridge.to_pack, value)]
-        return v1.bridge.to_pack(value)
+            return [*map(bridge.to_pack, value)]
+        return bridge.to_pack(value)
 
     def inside(_path: str, value: Any) -> Any:
         return known(value)
@@ -207,4 +207,4 @@ def _told(output: Any) -> dict[str, Any]:
 
 def _from_pack(value: Any, wire_type: str) -> Any:
     # What type a matching output has is known where it is linked; here the value must tell.
-    return v1.bridge.from_pack(value, "*" if wire_type.startswith("COMFY_") else wire_type)
+    return bridge.from_pack(value, "*" if wire_type.startswith("COMFY_") else wire_type)
