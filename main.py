@@ -147,10 +147,12 @@ def _find_packs(options: WorkerOptions) -> "tuple[PackLoader, Surroundings] | No
 
 def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: WorkerOptions) -> None:
     from nodes.packs.loading import log_reports
+    from nodes.packs.node_names import add_pack_node, furnish
     from nodes.packs.shim_finder import install
 
     install(surroundings)
-    reports = loader.load(surroundings.node_types, lambda *_: None)
+    furnish(surroundings)
+    reports = loader.load(surroundings.node_types, partial(add_pack_node, around=surroundings))
     surroundings.host.reports += reports
     if options.serving:
         log_reports(reports)
