@@ -7,12 +7,14 @@ import asyncio
 from contextlib import suppress
 
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from executor.cache import NoCache
 from executor.context import ExecutingContext, executing
 from executor.schema import ExecutionBlocker, RunInfo
+from executor.worker import Job
 from tests.executor.semantic_toys import semantic_toys
-from tests.executor.test_invariants import prompts, result
+from tests.executor.test_invariants import cache_of, histories, modes, prompts, result
 from tests.executor.toys import Bench, prompt, run, toy_types, toy_worker
 
 TYPES = toy_types() | {node_type.definition.class_type: node_type for node_type in semantic_toys()}
@@ -149,3 +151,37 @@ def test_a_run_gives_what_the_rules_say(tmp_path, wire):
         return result(events)
 
     assert asyncio.run(ran()) == Interpreter(wire).answer()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), modes)
+def test_runs_that_share_a_worker_do_not_disturb_each_other(tmp_path, wires, mode):
+    async def together():
+        worker = toy_worker(tmp_path, Bench(), cache_of(mode, tmp_path), more=semantic_toys())
+        runs = [run_as(worker, f"job{i}", wire) for i, wire in enumerate(wires)]
+        results = [result(events) for events in await asyncio.gather(*runs)]
+        await worker.close()
+        return results
+
+    assert asyncio.run(together()) == [Interpreter(wire).answer() for wire in wires]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(prompts(semantic=True), st.integers(0, 12), modes)
+def test_a_run_that_is_stopped_leaves_nothing_wrong_behind(tmp_path, wire, count, mode):
+    async def stopped():
+        worker = toy_worker(tmp_path, Bench(), cache_of(mode, tmp_path), more=semantic_toys())
+        heard = 0
+        async for _ in worker.run(Job("job", wire)):
+            heard += 1
+            if heard == count:
+                await worker.interrupt("job")
+        events = await run(worker, wire)
+        await worker.close()
+        return result(events)
+
+    assert asyncio.run(stopped()) == Interpreter(wire).answer()
+
+
+async def run_as(worker, job_id, wire):
+    return [event async for event in worker.run(Job(job_id, wire))]
