@@ -202,9 +202,11 @@ def _choices(socket: InputSocket, around: Surroundings) -> Sequence[str | int | 
 def _changed(fingerprint: Callable[..., Any], definition: NodeDefinition, around: Surroundings) -> Callable[..., Any]:
     """IS_CHANGED: the node's fingerprint of those inputs that it looks at."""
     wanted = inspect.signature(fingerprint).parameters
+    order = [socket.name for socket in definition.inputs]
 
-    def is_changed(cls: type, **inputs: Any) -> Any:
+    def is_changed(cls: type, *values: Any, **named: Any) -> Any:
         del cls
+        inputs = dict(zip(order, values, strict=False)) | named
         resources = {
             name: around.resources[resource]
             for name, resource in definition.injected.items()

@@ -195,6 +195,7 @@ def test_the_file_that_a_node_reads_is_its_is_changed(around: Surroundings) -> N
     before = loader.IS_CHANGED(image="a.png")
     Pictures.new("RGB", (2, 2), "red").save(path)
     assert before != loader.IS_CHANGED(image="a.png")
+    assert loader.IS_CHANGED("a.png") == loader.IS_CHANGED(image="a.png")
     picture, mask = loader().load_image("a.png")
     assert (picture.shape, mask.shape) == ((1, 2, 2, 3), (1, 2, 2))
 
