@@ -7,12 +7,14 @@ import asyncio
 from contextlib import suppress
 
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from executor.cache import NoCache
 from executor.context import ExecutingContext, executing
 from executor.schema import ExecutionBlocker, RunInfo
+from executor.worker import Job
 from tests.executor.semantic_toys import semantic_toys
-from tests.executor.test_invariants import prompts, result
+from tests.executor.test_invariants import cache_of, histories, modes, prompts, real, result
 from tests.executor.toys import Bench, prompt, run, toy_types, toy_worker
 
 TYPES = toy_types() | {node_type.definition.class_type: node_type for node_type in semantic_toys()}
@@ -31,11 +33,14 @@ class Interpreter:
         self.results, self.shown, self.ok = {}, {}, True
 
     def answer(self):
-        for node_id, node in list(self.nodes.items()):
+        self.run_outputs(dict(self.nodes))
+        return {node_id: values for node_id, values in self.shown.items() if node_id == real(node_id)}, self.ok
+
+    def run_outputs(self, nodes):
+        for node_id, node in nodes.items():
             if TYPES[node["class_type"]].definition.is_output:
                 with suppress(Lost):
                     self.outputs(node_id)
-        return self.shown, self.ok
 
     def outputs(self, node_id):
         """For each output of the node the list of its values."""
@@ -55,7 +60,9 @@ class Interpreter:
         definition, inputs = node_type.definition, self.nodes[node_id]["inputs"]
         given = {socket.name: inputs.get(socket.name, socket.default) for socket in definition.inputs}
         lists = {
-            name: [None] if definition.input(name).lazy and isinstance(value, list) else self.values(value)
+            name: [None]
+            if definition.input(name).lazy and isinstance(value, list)
+            else self.given(definition, name, value)
             for name, value in given.items()
         }
         asked = set()
@@ -70,6 +77,9 @@ class Interpreter:
         for index, call in enumerate(self.calls(definition, lists)):
             self.collect(node_id, definition, outputs, self.call(node_id, node_type, call, index))
         return outputs
+
+    def given(self, definition, name, value):
+        return [value] if definition.input(name).raw_link else self.values(value)
 
     def values(self, value):
         """The values that an input has."""
@@ -107,6 +117,7 @@ class Interpreter:
         if answer.ui is not None:
             self.shown.setdefault(node_id, []).extend(answer.ui["values"])
         self.nodes |= answer.expand or {}
+        self.run_outputs(answer.expand or {})
         for socket, values, value in zip(definition.outputs, outputs, answer.outputs, strict=True):
             if answer.expand and isinstance(value, list):
                 values.extend(self.values(value))
@@ -137,7 +148,7 @@ s = Show chosen
 """The same of a node that expands: the nodes that it makes have the same ids a second time."""
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(prompt(LATER_AGAIN))
 @example(prompt(EXPANDED_AGAIN))
 @given(prompts(semantic=True))
@@ -149,3 +160,37 @@ def test_a_run_gives_what_the_rules_say(tmp_path, wire):
         return result(events)
 
     assert asyncio.run(ran()) == Interpreter(wire).answer()
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), modes)
+def test_runs_that_share_a_worker_do_not_disturb_each_other(tmp_path, wires, mode):
+    async def together():
+        worker = toy_worker(tmp_path, Bench(), cache_of(mode, tmp_path), more=semantic_toys())
+        runs = [run_as(worker, f"job{i}", wire) for i, wire in enumerate(wires)]
+        results = [result(events) for events in await asyncio.gather(*runs)]
+        await worker.close()
+        return results
+
+    assert asyncio.run(together()) == [Interpreter(wire).answer() for wire in wires]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(prompts(semantic=True), st.integers(0, 12), modes)
+def test_a_run_that_is_stopped_leaves_nothing_wrong_behind(tmp_path, wire, count, mode):
+    async def stopped():
+        worker = toy_worker(tmp_path, Bench(), cache_of(mode, tmp_path), more=semantic_toys())
+        heard = 0
+        async for _ in worker.run(Job("job", wire)):
+            heard += 1
+            if heard == count:
+                await worker.interrupt("job")
+        events = await run(worker, wire)
+        await worker.close()
+        return result(events)
+
+    assert asyncio.run(stopped()) == Interpreter(wire).answer()
+
+
+async def run_as(worker, job_id, wire):
+    return [event async for event in worker.run(Job(job_id, wire))]

@@ -1,17 +1,24 @@
 """A server whose worker has loaded the toy packs: what clients of the protocol see of each form of node."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 
 import main
 from executor.process import ProcessWorker
 from tests.packs.bench import FORMS, prompt, toy_options
-from tests.server.conftest import Server
+from tests.server.conftest import Server, starting
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
-async def toys(start, tmp_path) -> Server:
-    worker = ProcessWorker(main.make_worker, toy_options(tmp_path / "packs"))
-    return await start(worker, worker_deadline=120.0)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def toys(tmp_path_factory) -> AsyncIterator[Server]:
+    root = tmp_path_factory.mktemp("server")
+    async with starting(root) as start:
+        worker = ProcessWorker(main.make_worker, toy_options(root / "packs"))
+        yield await start(worker, worker_deadline=120.0)
 
 
 async def heard(toys, form, text):
