@@ -377,5 +377,14 @@ def _version() -> str:
         return "0.1.0"
 
 
+def _leave(status: int) -> None:
+    """End the process, also if packs left threads behind that never end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -139,7 +139,7 @@ def _comparable(value: Any) -> Any:
         case None | bool() | str():
             return value
         case int() | float():
-            if math.isnan(value):
+            if isinstance(value, float) and math.isnan(value):
                 raise ValueError("NaN")
             return [type(value).__name__, repr(value)]
         case bytes():

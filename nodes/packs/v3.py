@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from executor.context import executing
-from executor.schema import ExecutionBlocker, Lane, NodeDefinition, NodeType, OutputSocket, Result
+from executor.schema import Lane, NodeDefinition, NodeType, OutputSocket, Result
 from nodes.packs import bridge, v1_inputs, v1_questions
 from nodes.packs.calling import call_code, pack_code
 from nodes.packs.v1_inputs import plain
 from nodes.packs.v1_results import result_of
-from nodes.packs.v3_nested import nested_inputs
+from nodes.packs.v3_nested import Nested, nested_inputs
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
     with pack_code():
         schema = cls.GET_SCHEMA()
     definition = _definition(cls, schema, module, version)
+    nested = nested_inputs(definition)
 
     def clone(given: dict[str, Any]) -> Any:
         """The class for one call, which takes what it knows of the run out of what was given."""
@@ -44,22 +45,22 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
     def call(**given: Any) -> Result | Awaitable[Result]:
         with pack_code():
             execute = clone(given).execute
-            arguments = _arguments(definition, given)
+            arguments = _arguments(definition, nested, given)
         return call_code(execute, arguments, lambda answer: result_of(told(answer), definition, _from_pack))
 
-    def told(answer: Any) -> dict[str, Any]:
+    def told(answer: Any) -> Any:
         output = node.NodeOutput.of(answer)
         if output.expand is not None and not schema.enable_expand:
             raise RuntimeError(
                 f"{definition.class_type} wants to expand into other nodes, but its schema does not say "
                 f"enable_expand=True. This is a mistake in {module}."
             )
-        return _told(output)
+        return output
 
     def needs(**given: Any) -> Sequence[str] | Awaitable[Sequence[str]]:
         with pack_code():
             question = clone(given).check_lazy_status
-            arguments = _with_keys(definition, _arguments(definition, given))
+            arguments = _with_keys(nested, _arguments(definition, nested, given))
         return call_code(question, _named(question, arguments), v1_questions.names_of)
 
     asked = _questions(cls, node)
@@ -156,7 +157,7 @@ def _questions(cls: Any, node: Any) -> Any:
     )
 
 
-def _arguments(definition: NodeDefinition, given: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(definition: NodeDefinition, nested: Mapping[str, Nested], given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs as packs know them."""
     raw = {socket.name for socket in definition.inputs if socket.raw_link}
 
@@ -168,16 +169,14 @@ def _arguments(definition: NodeDefinition, given: Mapping[str, Any]) -> dict[str
     def inside(_path: str, value: Any) -> Any:
         return known(value)
 
-    nested = nested_inputs(definition)
     return {
         name: value if name in raw else nested[name].mapped(value, inside) if name in nested else known(value)
         for name, value in given.items()
     }
 
 
-def _with_keys(definition: NodeDefinition, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _with_keys(nested: Mapping[str, Nested], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """For check_lazy_status: each value inside of another input with the dotted name by which it can be asked for."""
-    nested = nested_inputs(definition)
     return {
         name: nested[name].mapped(value, lambda path, inner: (inner, path)) if name in nested else value
         for name, value in arguments.items()
@@ -195,17 +194,6 @@ def _named(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Mappin
 def _takes_more(function: Callable[..., Any]) -> bool:
     parameters = inspect.signature(function).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def _told(output: Any) -> dict[str, Any]:
-    """What a NodeOutput says, in the words of V1."""
-    blocked = output.block_execution is not None
-    ui = output.ui
-    return {
-        "result": ExecutionBlocker(output.block_execution or None) if blocked else output.args,
-        "ui": ui.as_dict() if hasattr(ui, "as_dict") else ui,
-        "expand": output.expand,
-    }
 
 
 def _from_pack(value: Any, wire_type: str) -> Any:

@@ -91,6 +91,28 @@ class Repeat(io.ComfyNode):
         both = {"class_type": "Batch", "inputs": inputs}
         return io.NodeOutput([f"{me}.both", 0], expand={f"{me}.rest": rest, f"{me}.both": both})
 
+class Fill(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            "Fill", category="toys", inputs=[io.Latent.Input("samples"), io.Float.Input("value", default=1.0)],
+            outputs=[io.Latent.Output()],
+        )
+
+    @classmethod
+    def execute(cls, samples, value):
+        return io.NodeOutput(samples | {"samples": torch.full_like(samples["samples"], value)})
+
+class Measure(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema("Measure", category="toys", inputs=[io.Latent.Input("samples")], is_output_node=True)
+
+    @classmethod
+    def execute(cls, samples):
+        tensor = samples["samples"]
+        return io.NodeOutput(ui=ui.PreviewText(f"{list(tensor.shape)} of {tensor.mean().item()}"))
+
 class Stop(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -118,7 +140,7 @@ class Keep(io.ComfyNode):
 
 class Toys(ComfyExtension):
     async def get_node_list(self):
-        return [Paint, Batch, First, Repeat, Stop, Keep]
+        return [Paint, Batch, First, Repeat, Fill, Measure, Stop, Keep]
 
 async def comfy_entrypoint():
     return Toys()
@@ -176,6 +198,16 @@ CASES = [
         "recursive expansion",
         {"e": node("Repeat", image=["r", 0], times=4), "k": node("Keep", images=["e", 0])},
         "4 pictures, no mask",
+    ),
+    (
+        "latents of ours through nodes of theirs",
+        {
+            "e": node("EmptyLatentImage", width=64, height=32, batch_size=1),
+            "f": node("Fill", samples=["e", 0], value=2.0),
+            "l": node("LatentMultiply", samples=["f", 0], multiplier=1.5),
+            "k": node("Measure", samples=["l", 0]),
+        },
+        "[1, 4, 4, 8] of 3.0",
     ),
     ("block", {"s": node("Stop", image=["a", 0]), "k": node("Keep", images=["s", 0])}, None),
 ]
