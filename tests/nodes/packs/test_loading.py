@@ -220,6 +220,8 @@ FAILURES = [
     ("from .absent import x", ["its own module 'absent'", "not complete"]),
     ("import comfyui_version.absent", ["comfyui_version.absent", "ComfyUI", "does not have"]),
     ("from comfyui_version import absent", ["comfyui_version", "absent", "does not have"]),
+    ("from nodes import AbsentNode", ["'nodes'", "AbsentNode", "does not have"]),
+    ("import comfy_api_nodes.absent", ["comfy_api_nodes", "part of ComfyUI"]),
     ("def broken(:", ["not valid Python", "__init__.py, line 1"]),
     ("import sys; sys.exit(3)", ["ended the program", "sys.exit(3)"]),
     ("raise GeneratorExit", ["GeneratorExit"]),
