@@ -105,3 +105,8 @@ nodes.EXTENSION_WEB_DIRS["other"] = "/elsewhere"
         ),
     ]
     assert evaluate(base, setup, [line for line, _ in cases]) == [expected for _, expected in cases]
+
+
+def test_scripts_that_run_before_torch_find_folders_and_the_server_without_it(base: Path) -> None:
+    setup = "import comfy.cli_args, execution, folder_paths, server"
+    assert evaluate(base, setup, ["[name for name in ('torch', 'numpy') if name in sys.modules]"]) == [[]]

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import pickle
 from enum import Enum
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -267,6 +268,8 @@ RESULTS = [
         Result((LINK, LINK), None, {"9.0.0.1": {"class_type": "X", "inputs": {"a": LINK, "b": 5}}}),
     ),
     ({"expand": {}, "result": (1, [2])}, Result((1, [2]), None, {})),
+    (SimpleNamespace(args=(1, [2]), ui=UI, expand=None, block_execution=None), Result((1, [2]), UI)),
+    (SimpleNamespace(args=(), ui=None, expand=None, block_execution="no"), Result((BLOCKER, BLOCKER))),
 ]
 
 
