@@ -83,10 +83,12 @@ class Client:
         workflow: Mapping[str, Any] | None = None,
         job_id: str | None = None,
         targets: Sequence[str] | None = None,
+        whole: bool = False,
     ) -> str:
         """Queue a wire prompt and return the job's id. `workflow` is written into the pictures that it saves.
 
-        Raises Refused if nothing of it can run, ServerError if the server cannot be reached.
+        Raises Refused if nothing of it can run, or (`whole`) if a part of it cannot; ServerError if the server cannot
+        be reached.
         """
         body: dict[str, Any] = {"prompt": prompt, "client_id": self.client_id}
         if workflow is not None:
@@ -97,7 +99,9 @@ class Client:
             body["partial_execution_targets"] = list(targets)
         status, answer = await self._json("POST", "/prompt", json=body)
         if status == 200:
-            return str(answer["prompt_id"])
+            if not whole or not answer.get("node_errors"):
+                return str(answer["prompt_id"])
+            await self.interrupt(str(answer["prompt_id"]))
         raise _refusal(status, answer)
 
     async def events(self, job_id: str) -> AsyncIterator[Event]:
@@ -277,6 +281,8 @@ def _failure(data: Mapping[str, Any]) -> NodeFailed:
 
 def _refusal(status: int, answer: Any) -> ServerError:
     error = answer.get("error") if isinstance(answer, Mapping) else None
+    if status == 200:
+        error = {"message": "A part of the prompt cannot run"}
     if not isinstance(error, Mapping):
         return ServerError(f"The server refused the prompt (status {status}): {_sentence(answer)}")
     errors = [

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import main
+from executor.command_flags import run_parser
 from executor.process import ProcessWorker
+from executor.worker_options import worker_options_of
 from tests.server.conftest import Server
 
 PACK = """
@@ -67,7 +69,7 @@ def installation(base: Path) -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     line = ["graph.json", "--cpu", "--cache-none", "--base-directory", str(base)]
-    return main._worker_options(main._run_parser().parse_args(line))
+    return worker_options_of(run_parser().parse_args(line), main.HERE)
 
 
 @pytest.fixture
