@@ -112,9 +112,9 @@ def call_node(node_type: NodeType, around: Surroundings, values: Sequence[Any], 
     given = _bound(definition, values, named)
     sockets = {socket.name: socket for socket in definition.inputs}
     inputs = {
-        name: _each(definition.input_is_list, value, partial(_taken, wire_type=sockets[name].type))
+        name: _each(definition.input_is_list, value, partial(_taken, wire_type=_type_of(sockets.get(name))))
         for name, value in given.items()
-        if name in sockets
+        if name in sockets or (name not in definition.injected and name not in _SHOWN)
     }
     result = node_type.call(**inputs, **injected(definition, around, given))
     return _later(definition, result) if inspect.isawaitable(result) else _answer(definition, result)
@@ -157,7 +157,7 @@ def _bound(definition: NodeDefinition, values: Sequence[Any], named: Mapping[str
         raise TypeError(f"{class_type} takes {len(order)} arguments ({', '.join(order)}), not {len(values)}.")
     given = dict(zip(order, values, strict=False))
     for name, value in named.items():
-        if name not in order:
+        if name not in order and definition.accepts == "declared":
             raise TypeError(f"{class_type} has no input '{name}'; it has {', '.join(order)}.")
         if name in given:
             raise TypeError(f"{class_type} was given '{name}' by position and by name.")
@@ -167,6 +167,10 @@ def _bound(definition: NodeDefinition, values: Sequence[Any], named: Mapping[str
         raise TypeError(f"{class_type} was not given {', '.join(missing)}.")
     optional = {socket.name for socket in definition.inputs if not socket.required}
     return {name: value for name, value in given.items() if value is not None or name not in optional}
+
+
+def _type_of(socket: InputSocket | None) -> str:
+    return socket.type if socket is not None else "*"
 
 
 def _taken(value: Any, wire_type: str) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 import enum
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pack_surroundings import here
 
@@ -42,10 +42,24 @@ class CacheType(enum.Enum):
 
 
 class PromptExecutor:
-    """A name to import and to patch. Nothing here runs it."""
+    """A name to import and to patch. Nothing here runs it, so a patch changes nothing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        raise RuntimeError("Heddle runs prompts in its own executor: post the prompt to /prompt instead.")
+        _refuse_to_run()
+
+    def reset(self) -> None:
+        """Raises RuntimeError."""
+        _refuse_to_run()
+
+    def execute(self, prompt: Any, prompt_id: str, extra_data: Any = None, execute_outputs: Any = ()) -> None:
+        """Raises RuntimeError."""
+        _refuse_to_run()
+
+    async def execute_async(
+        self, prompt: Any, prompt_id: str, extra_data: Any = None, execute_outputs: Any = ()
+    ) -> None:
+        """Raises RuntimeError."""
+        _refuse_to_run()
 
 
 class PromptQueue:
@@ -112,6 +126,10 @@ async def validate_prompt(
             errors.setdefault(error.node_id, entry)["errors"].append(_described(error))
     first = None if verdict.outputs or not verdict.errors else _described(verdict.errors[0])
     return bool(verdict.outputs), first, list(verdict.outputs), errors
+
+
+def _refuse_to_run() -> NoReturn:
+    raise RuntimeError("Heddle runs prompts in its own executor: post the prompt to /prompt instead.")
 
 
 def _described(error: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Built-in nodes as classes: their shape, and that calling them by their public names does what the node does."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from PIL import Image as Pictures
 from executor.context import ExecutingContext, executing
 from executor.folders import Folders
 from executor.progress import Progress
-from executor.schema import FolderChoices, Injected, NodeType, RunInfo, Widget
+from executor.schema import FolderChoices, Injected, NodeType, Result, RunInfo, Widget
 from nodes.builtin import builtin_nodes
 from nodes.declare import Shown, node
 from nodes.diffusion.memory.device import DeviceMemory
@@ -128,6 +129,15 @@ def test_arguments_that_do_not_fit(values: Any, named: Any, expected: str, toys:
     with pytest.raises(TypeError) as raised:
         toys().execute(*values, **named)
     assert str(raised.value).startswith(expected)
+
+
+def test_a_node_that_takes_any_name_is_given_it(around: Surroundings) -> None:
+    def call(**inputs: Any) -> Result:
+        return Result((repr(inputs),))
+
+    definition = replace(type_of(toy_later).definition, accepts="any", lane="thread")
+    wide: Any = facade_class(NodeType(definition, call), around)
+    assert wide.execute("a", other=1) == ("{'text': 'a', 'other': 1}",)
 
 
 def test_a_call_inside_a_run_reports_to_that_run(toys: Any, watcher: Watcher) -> None:

@@ -124,6 +124,9 @@ def _at(expected: Any, base: Path) -> Any:
         ("folder_names_and_paths['loras'][0].append(OTHER)", "loras", ["deep/b.pt", "one.safetensors", "z.gguf"]),
         ("supported_pt_extensions.add('.txt')", "loras", ["deep/b.pt", "notes.txt", "one.safetensors"]),
         ("folder_names_and_paths.update(loras=([], set()))", "loras", []),
+        ("folder_names_and_paths.update(mine=[OTHER, ['.GGUF']])", "mine", ["z.gguf"]),
+        ("folder_names_and_paths.update(mine=None)", "mine", []),
+        ("folder_names_and_paths.update(mine=([None], set()))", "mine", []),
     ],
 )
 def test_what_a_pack_adds_is_offered_by_our_loaders_and_told_to_the_server(
