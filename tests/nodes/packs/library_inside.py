@@ -360,6 +360,23 @@ def inside_a_model_becomes_resident_on_demand() -> None:
     assert not comfy.model_management.should_use_fp16()
 
 
+def inside_a_module_of_a_pack_is_moved_like_our_networks() -> None:
+    from comfy.model_patcher import ModelPatcher
+
+    module = torch.nn.Linear(300, 300)
+    patcher = ModelPatcher(module, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+    before = comfy.model_management.memory().resident_bytes()
+    comfy.model_management.load_models_gpu([patcher.clone()])
+    assert comfy.model_management.memory().resident_bytes() - before == patcher.model_size() == 300 * 301 * 4
+    assert patcher.loaded_size() == patcher.model_size()
+    comfy.model_management.unload_all_models()
+    assert patcher.loaded_size() == 0
+    assert torch.equal(patcher.model(torch.zeros(1, 300))[0], module.bias), "it keeps its weights"
+    assert sorted(patcher.get_key_patches()) == ["bias", "weight"]
+    assert patcher.get_model_object("weight") is module.weight
+    assert from_pack(patcher, "MODEL") is patcher
+
+
 def inside_pasting_cuts_off_what_lies_outside() -> None:
     from comfy_extras.nodes_mask import composite
 

@@ -274,6 +274,30 @@ def inside_a_sampler_function_of_a_pack_works_in_our_node() -> None:
     assert from_pack(to_pack(theirs), "SAMPLER").function.source is theirs.function.source
 
 
+def inside_samplers_and_schedules_that_a_pack_adds_are_found_by_name() -> None:
+    from comfy.k_diffusion import sampling as functions
+
+    def sample_mine(model: Any, x: Tensor, sigmas: Tensor, **told: Any) -> Tensor:
+        return functions.sample_euler(model, x, sigmas, **told) * 2
+
+    def schedule(n: int, sigma_min: float, sigma_max: float) -> Tensor:
+        return functions.get_sigmas_karras(n, sigma_min, sigma_max)
+
+    functions.sample_mine = sample_mine
+    comfy.samplers.KSampler.SAMPLERS.append("mine")
+    comfy.samplers.SCHEDULER_HANDLERS["ours"] = comfy.samplers.SchedulerHandler(schedule, use_ms=False)
+    model = to_pack(loaded().MODEL)
+    try:
+        assert torch.equal(by_pack(model, sampler="mine"), by_pack(model) * 2)
+    finally:
+        comfy.samplers.KSampler.SAMPLERS.remove("mine")
+    sampling_of_it = model.get_model_object("model_sampling")
+    made = [comfy.samplers.calculate_sigmas(sampling_of_it, name, 4) for name in ("ours", "karras")]
+    assert torch.equal(*made)
+    with pytest.raises(ValueError, match="no scheduler called 'none'"):
+        comfy.samplers.calculate_sigmas(sampling_of_it, "none", 4)
+
+
 def inside_our_sampler_comes_back_as_itself() -> None:
     ours = custom_sampling.k_sampler_select(sampler_name="ddim")
     assert from_pack(to_pack(ours), "SAMPLER") is ours

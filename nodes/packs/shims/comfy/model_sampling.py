@@ -36,7 +36,7 @@ class EPS:
     def noise_scaling(self, sigma: Tensor, noise: Tensor, latent_image: Tensor, max_denoise: bool = False) -> Tensor:
         """The latent with noise at a level."""
         sigma = reshape_sigma(sigma, noise.ndim)
-        factor = (1 + sigma.double() ** 2).sqrt().to(noise) if max_denoise else sigma.to(noise)
+        factor = math.sqrt(1 + float(sigma.reshape(-1)[0]) ** 2) if max_denoise else sigma.to(noise)
         return latent_image + noise * factor
 
     def inverse_noise_scaling(self, sigma: Tensor, latent: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def sampling_function(
     if "sampler_calc_cond_batch_function" in options:
         args = {"conds": conds, "input": x, "sigma": timestep, "model": model, "model_options": options}
         out = options["sampler_calc_cond_batch_function"](args)
-    elif has_say:
+    elif has_say or _wrappers(options):
         out = calc_cond_batch(model, conds, x, timestep, options)
     else:
         # What has no say still lends its areas, so that conditions lie in the same places at every scale.
@@ -88,8 +88,7 @@ def calc_cond_batch(
     model: Any, conds: Sequence[Conds | None], x_in: Tensor, timestep: Tensor, model_options: dict[str, Any]
 ) -> list[Tensor]:
     """The clean latents under each of several conditionings; zeros for one that is None."""
-    wrappers = extension.get_all_wrappers(extension.WrappersMP.CALC_COND_BATCH, model_options, is_model_options=True)
-    executor = extension.WrapperExecutor.new_executor(_predict, wrappers)
+    executor = extension.WrapperExecutor.new_executor(_predict, _wrappers(model_options))
     return executor.execute(model, conds, x_in, timestep, model_options)
 
 
@@ -98,6 +97,11 @@ def calc_cond_uncond_batch(
 ) -> tuple[Tensor, ...]:
     """The same for two."""
     return tuple(calc_cond_batch(model, [cond, uncond], x_in, timestep, model_options))
+
+
+def _wrappers(options: dict[str, Any]) -> list[Any]:
+    kind = extension.WrappersMP.CALC_COND_BATCH
+    return extension.get_all_wrappers(kind, options, is_model_options=True)
 
 
 def _predict(
