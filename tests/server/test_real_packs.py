@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import struct
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +76,19 @@ def installation(base: Path) -> Any:
 
 
 @pytest.fixture
-async def packed(start, tmp_path) -> Server:
+def sockets(monkeypatch) -> Iterator[Path]:
+    """Where worker processes put their sockets: those that are killed leave them behind. Not in tmp_path, because the
+    path of a socket has about a hundred characters."""
+    folder = Path(tempfile.mkdtemp())
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def packed(sockets, start, tmp_path) -> Server:
     """A server whose worker has the packs."""
+    assert sockets.is_dir()
     return await start(ProcessWorker(main.make_worker, installation(tmp_path / "home")), worker_deadline=120.0)
 
 
