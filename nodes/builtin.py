@@ -2,6 +2,7 @@
 
 from executor.schema import NodeType
 from nodes import (
+    batches,
     conditioning,
     custom_sampling,
     image,
@@ -15,6 +16,7 @@ from nodes import (
     sampling,
     sigmas,
     strings,
+    transform,
 )
 from nodes.registration import Origin, register, typed_nodes
 
@@ -29,6 +31,8 @@ MODULES = (
     image,
     image_edit,
     mask,
+    batches,
+    transform,
     primitives,
     strings,
     logic,
