@@ -1,14 +1,17 @@
 """Finding and importing packs: real ones in a temporary folder, good and bad side by side, none with a shim."""
 
 import asyncio
+import logging
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
 from executor.schema import NodeDefinition, NodeType, Result
+from nodes.packs import loading
 from nodes.packs.attempts import Attempts
 from nodes.packs.discovery import PackSource, find_packs, source_digest
 from nodes.packs.loading import PackLoader, log_reports
@@ -347,6 +350,25 @@ def test_a_pack_that_ended_two_processes_is_left_out_until_it_changes(root, note
         (root / "toys" / "new.py").touch()
         assert load(root)[1]["toys"].error is None
     assert list(attempts.folder.iterdir()) == []
+
+
+def test_a_pack_that_takes_long_is_named_while_it_does(root, monkeypatch):
+    heard = threading.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            if "Node pack slow is still being imported" in record.getMessage():
+                heard.set()
+
+    listener = Listener()
+    monkeypatch.setattr(loading, "SLOW", 0.01)
+    monkeypatch.setattr(sys, "heard_of_toys", heard, raising=False)
+    pack(root, "slow", "import sys\nassert sys.heard_of_toys.wait(60)\nNODE_CLASS_MAPPINGS = {}")
+    loading.log.addHandler(listener)
+    try:
+        assert load(root)[1]["slow"].error is None
+    finally:
+        loading.log.removeHandler(listener)
 
 
 def test_scripts_run_before_any_pack_and_a_failing_one_costs_nothing(root):
