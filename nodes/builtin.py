@@ -2,6 +2,7 @@
 
 from executor.schema import NodeType
 from nodes import (
+    batches,
     conditioning,
     custom_sampling,
     image,
@@ -17,6 +18,7 @@ from nodes import (
     sampling,
     sigmas,
     strings,
+    transform,
 )
 from nodes.registration import Origin, register, typed_nodes
 
@@ -33,6 +35,8 @@ MODULES = (
     image,
     image_edit,
     mask,
+    batches,
+    transform,
     primitives,
     strings,
     logic,

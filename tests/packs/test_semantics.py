@@ -311,6 +311,13 @@ class TestEachForm:
         assert ran.added["r.0.0.1"].display_id == "other"
         assert ran.added["r.0.0.2"].display_id == "r"
 
+    def test_every_turn_of_a_loop_is_shown_as_the_nodes_that_were_sent(self, packs, form):
+        text = "o = LoopOpen value=0\ni = Increment value=o.1\nb = Below value=i limit=4\n"
+        ran = packs.run(form, f"{text}c = LoopClose flow=o again=b value=i\ns = Show value=c")
+        assert {(origin.display_id, origin.real_id) for origin in ran.added.values()} == {
+            (node_id, "c") for node_id in "oibc"
+        }
+
     def test_a_circle_that_an_expansion_closes_is_the_failure_of_its_maker(self, packs, form):
         ran = packs.run(form, "c = Circle value=1\ns = Show value=c\nt = Show value=2")
         assert {node_id: event.exception_type for node_id, event in ran.failed.items()} == {
