@@ -4,6 +4,7 @@ Part of `prompt`, which knows the rest of the graph. Errors have the shapes that
 """
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from executor.dynamic import Fault, Unfolded, is_dynamic, unfold
@@ -14,6 +15,9 @@ from executor.literal import SHOWN_CHOICES, Refusal, parse_literal, unwrap
 from executor.object_info import input_info
 from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition
 from executor.worker import PromptError
+
+_ALIKE = 0.75
+"""From this likeness on (difflib's ratio) an unknown name stands for the input that is not there."""
 
 LITERAL_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "*"})
 
@@ -116,7 +120,9 @@ class InputParser:
         inputs: dict[str, Any],
         errors: list[PromptError],
     ) -> None:
-        declared = {socket.name for socket in (definition.inputs if unfolded is None else unfolded.sockets)}
+        sockets = definition.inputs if unfolded is None else unfolded.sockets
+        declared = {socket.name for socket in sockets}
+        absent = [socket.name for socket in sockets if socket.required and raw.get(socket.name) is None]
         unsettled = unfolded.unsettled if unfolded is not None else ()
         for name, value in raw.items():
             if name in declared or not isinstance(name, str):
@@ -128,6 +134,10 @@ class InputParser:
             elif link is None:
                 if definition.accepts == "any" and value is not None:
                     inputs[name] = unwrap(value)
+                elif meant := get_close_matches(name, absent, 1, _ALIKE):
+                    # Not dropped like the rest: the node would run with a default in place of what was meant.
+                    errors[:] = [error for error in errors if error != _missing(meant[0])]
+                    errors.append(_misspelt(definition.class_type, name, meant[0]))
             elif definition.accepts != "declared":
                 outcome = self._existing(name, None, link, value)
                 inputs[name] = link
@@ -244,6 +254,11 @@ def _missing(name: str) -> PromptError:
     return PromptError(
         "required_input_missing", "Required input is missing", name.rpartition(".")[2], {"input_name": name}
     )
+
+
+def _misspelt(class_type: str, name: str, meant: str) -> PromptError:
+    details = f"{meant}: {class_type} has no input '{name}'; did you mean '{meant}'?"
+    return PromptError("required_input_missing", "Required input is missing", details, {"input_name": meant})
 
 
 def _fault_error(fault: Fault) -> PromptError:

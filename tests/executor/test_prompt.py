@@ -79,6 +79,8 @@ ERRORS = [
     ("Ratio 2.5", "value_bigger_than_max", "ratio"),
     ("Ratio", "required_input_missing", "ratio"),
     ("Ratio null", "required_input_missing", "ratio"),
+    ("Ratio ratoi=0.5", "required_input_missing", "ratio: Ratio has no input 'ratoi'; did you mean 'ratio'?"),
+    ("Number vlaue=5", "required_input_missing", "value: Number has no input 'vlaue'; did you mean 'value'?"),
     ("Flag maybe", "invalid_input_type", "flag, 'maybe', 'maybe' is neither true nor false"),
     ("Text true", "invalid_input_type", "text, True, a text is needed, not true or false"),
     ("Pick green", "value_not_in_list", "of: 'green' not in ['red', 'blue']"),
