@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableSet,
 from concurrent.futures import Executor
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from executor.context import ExecutingContext, executing
 from executor.dynamic import nest
 from executor.progress import Progress
 from executor.schema import ExecutionBlocker, InputError, NodeDefinition, Result
+
+T = TypeVar("T")
 
 Values = Mapping[str, tuple[Any, ...]]
 """Input name -> the list of its values; a literal is a list of one."""
@@ -54,7 +56,7 @@ async def call_each(
             for given, context in zip(arguments, contexts, strict=True)
         ]
 
-    answers = bodies() if place.executor is None else await _in_thread(place.executor, bodies)
+    answers = await _in_thread(place.executor, bodies) if place.executor is not None else contained(bodies)
     waiting = {i: _begin(answer, contexts[i]) for i, answer in enumerate(answers) if inspect.isawaitable(answer)}
     if waiting:
         together = asyncio.gather(*waiting.values())
@@ -128,18 +130,41 @@ def _context(place: Place, index: int) -> Context:
     return context
 
 
-def _begin(answer: Awaitable[Any], context: Context) -> "asyncio.Future[Any]":
+def contained(code: Callable[[], T]) -> T:
+    """What `code` of a node gives. What it raises and is no ordinary exception becomes a RuntimeError: it would end the
+    loop, pass for a cancellation, or be refused by a future."""
+    try:
+        return code()
+    except Exception as error:
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            raise _uncommon(error) from error
+        raise
+    except BaseException as error:
+        raise _uncommon(error) from error
+
+
+def _uncommon(error: BaseException) -> RuntimeError:
+    return RuntimeError(f"The node raised {type(error).__name__}.")
+
+
+def _begin(answer: Awaitable[Any], context: Context) -> "asyncio.Task[Any]":
+    task = asyncio.get_running_loop().create_task(_contained(answer), context=context)
     if isinstance(answer, Coroutine):
-        return asyncio.get_running_loop().create_task(answer, context=context)
-    return asyncio.ensure_future(answer)
+        task.add_done_callback(lambda _: answer.close())  # the task may be cancelled before it began
+    return task
+
+
+async def _contained(answer: Awaitable[Any]) -> Any:
+    try:
+        return await answer
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # the run was asked to stop
+        raise _uncommon(error) from error
 
 
 async def _in_thread(executor: Executor, bodies: Callable[[], list[Any]]) -> list[Any]:
-    def guarded() -> list[Any]:
-        try:
-            return bodies()
-        except (SystemExit, KeyboardInterrupt, StopIteration) as error:
-            # None of the three survives the way to the event loop: it would end the loop, or be refused by a future.
-            raise RuntimeError(f"The node raised {type(error).__name__}.") from error
-
-    return await asyncio.get_running_loop().run_in_executor(executor, guarded)
+    return await asyncio.get_running_loop().run_in_executor(executor, contained, bodies)

@@ -82,7 +82,7 @@ async def take_turn(host: Host, turn: Turn) -> Outcome:
         return await _turn(host, turn)
     except (Interrupted, asyncio.CancelledError):
         return None
-    except Exception as error:  # noqa: BLE001 - the node's own code; what it raises is reported as the node's
+    except BaseException as error:  # noqa: BLE001 - the node's own code; what it raises is reported as the node's
         return describe(error, {name: values[0] if len(values) == 1 else values for name, values in inputs.items()})
     finally:
         turn.reporter.close()

@@ -56,13 +56,28 @@ def describe(error: BaseException, inputs: Mapping[str, Any]) -> Failure:
     if isinstance(error, CycleError):
         name = "graph.DependencyCycleError"  # what clients of the protocol know
     return Failure(
-        message=str(error).strip() or f"The node raised {kind.__name__} without a message.",
+        message=_said(error),
         exception_type=name,
         input_name=error.input_name if isinstance(error, InputError) else None,
         traceback=tuple(_frames(error)),
-        current_inputs={key: short_text(value) for key, value in inputs.items() if not isinstance(value, Link)},
+        current_inputs={key: _shown(value) for key, value in inputs.items() if not isinstance(value, Link)},
         hint=hint_for(error),
     )
+
+
+def _said(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return str(error).strip() or f"The node raised {name} without a message."
+    except Exception:  # noqa: BLE001 - the exception's own code
+        return f"The node raised {name}, which cannot say what it is about."
+
+
+def _shown(value: Any) -> str:
+    try:
+        return short_text(value)
+    except Exception:  # noqa: BLE001 - the value's own code
+        return type(value).__name__
 
 
 def short_text(value: Any) -> str:

@@ -7,8 +7,10 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Any, get_type_hints
 
+from executor.call import contained
 from executor.context import asking
 from executor.dynamic import nest
 from executor.failure import Failure, describe
@@ -27,7 +29,7 @@ def fingerprints(
         if node_type.fingerprint is None:
             continue
         try:
-            taken[node.id] = _fingerprint(node, node_type, resources)
+            taken[node.id] = contained(partial(_fingerprint, node, node_type, resources))
         except Exception as error:  # noqa: BLE001 - the node's own code; what it raises is reported as the node's
             failed[node.id] = describe(error, node.inputs)
     return taken, failed

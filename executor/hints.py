@@ -52,5 +52,8 @@ def hint_for(error: BaseException) -> str | None:
 
 
 def _by_words(error: BaseException) -> str | None:
-    text = f"{type(error).__name__}: {error}"
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - the exception's own code
+        return None
     return next((hint for words, hint in _WORDS.items() if re.search(words, text, re.IGNORECASE)), None)

@@ -139,7 +139,9 @@ async def _run(connection: "Connection[Any, Any]", worker: Worker, job: Job) -> 
     try:
         async for event in worker.run(job):
             _send(connection, Emitted(job.job_id, event))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent waits for the end of the run
+    except asyncio.CancelledError:
+        raise  # the process ends
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent waits for the end of the run
         traceback.print_exc()
         _send(connection, Emitted(job.job_id, f"{type(error).__name__}: {error}"))
 

@@ -4,6 +4,7 @@ Apart from `prompt_input`, which knows only what a definition says: this runs th
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
@@ -15,6 +16,8 @@ from executor.failure import describe
 from executor.graph import Graph, Link, Node, NodeId
 from executor.schema import NodeDefinition
 from executor.worker import PromptError
+
+log = logging.getLogger(__name__)
 
 Validator = Callable[..., Sequence[str] | Awaitable[Sequence[str]]]
 """See `NodeType.validate`."""
@@ -77,7 +80,9 @@ def _complaints(node: Node, answer: Sequence[str]) -> list[PromptError]:
 
 def _failure(node: Node, error: Exception) -> PromptError:
     failure = describe(error, {})
-    extra: dict[str, Any] = {"exception_type": failure.exception_type, "traceback": list(failure.traceback)}
+    log.warning("%s could not check its inputs:\n%s", node.class_type, "\n".join(failure.traceback))
+    # Clients of the protocol look for the key; the traceback itself is the author's, who has the log.
+    extra: dict[str, Any] = {"exception_type": failure.exception_type, "traceback": []}
     if failure.input_name is not None:
         extra["input_name"] = failure.input_name
     return PromptError(

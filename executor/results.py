@@ -60,8 +60,13 @@ def _merge_ui(definition: NodeDefinition, shown: Sequence[Mapping[str, Any]]) ->
     for key, value in merged.items():
         if isinstance(value, list | tuple):
             merged[key] = [item for ui in shown for item in ui.get(key, ())]
+    return {str(key): _plain(definition, key, value) for key, value in merged.items()}
+
+
+def _plain(definition: NodeDefinition, key: Any, value: Any) -> Any:
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(merged))
-    except (TypeError, ValueError) as error:
-        raise BadResult(f"{definition.class_type} wants to show something that is not JSON: {error}.") from None
-    return plain
+        return json.loads(json.dumps(value, allow_nan=False))
+    except Exception as error:  # noqa: BLE001 - objects of a pack may raise anything while they are looked at
+        told = str(error) if isinstance(error, TypeError | ValueError) else f"{type(error).__name__} was raised"
+        text = f"{definition.class_type} wants to show something as '{key}' that is not JSON: {told.rstrip('.')}."
+        raise BadResult(text) from None

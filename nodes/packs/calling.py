@@ -4,6 +4,7 @@ What would end the worker (`sys.exit()` in a node) becomes an ordinary error her
 """
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -28,9 +29,14 @@ def pack_code() -> Iterator[None]:
     with torch.inference_mode():
         try:
             yield
-        except (SystemExit, GeneratorExit, KeyboardInterrupt) as error:
-            said = f" ({error})" if str(error) else ""
-            raise RuntimeError(f"The node's code raised {type(error).__name__}{said}.") from error
+        except (
+            Exception,
+            CancelledError,
+        ):  # an ordinary error; a cancellation, of which the executor knows whose it is
+            raise
+        except BaseException as error:
+            code = f" ({error.code})" if isinstance(error, SystemExit) else ""
+            raise RuntimeError(f"The node's code raised {type(error).__name__}{code}.") from error
 
 
 async def _later(answer: Awaitable[Any], then: Callable[[Any], R]) -> R:

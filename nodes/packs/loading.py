@@ -5,6 +5,7 @@ Serves no routes and knows no worker.
 
 import importlib
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -89,9 +90,8 @@ class PackLoader:
             with pack.timed(), self._attempts.trying(pack.source, pack.digest):
                 try:
                     run_script(pack.source)
-                except KeyboardInterrupt:
-                    raise
                 except BaseException as error:  # noqa: BLE001 - a pack's code; it must not cost the others
+                    _let_user_stop(error)
                     pack.blame(f"Its prestartup_script.py raised {type(error).__name__}: {said(error)}.", error)
 
     def load(
@@ -106,9 +106,8 @@ class PackLoader:
             with pack.timed(), self._attempts.trying(pack.source, pack.digest):
                 try:
                     self._load(pack, node_types, told)
-                except KeyboardInterrupt:
-                    raise
                 except BaseException as error:  # noqa: BLE001 - a pack's code; it must not cost the others
+                    _let_user_stop(error)
                     pack.blame(why(error, pack.source), None if isinstance(error, NoPack) else error)
             self._attempts.forgive(pack.source)
             for other in self._packs:
@@ -131,9 +130,8 @@ class PackLoader:
         for offer in offers(module, source, pack.digest, self.instances):
             try:
                 made = offer.make()
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:  # noqa: BLE001 - a pack's code; it costs this class only
+                _let_user_stop(error)
                 pack.blame(f"Its node {offer.class_type} was left out ({type(error).__name__}: {said(error)}).", error)
                 continue
             name = made.definition.class_type
@@ -142,6 +140,12 @@ class PackLoader:
             else:
                 pack.node_types.append(name)
                 told(name, made, offer.cls)
+
+
+def _let_user_stop(error: BaseException) -> None:
+    """Raise it again if it is a Ctrl-C: a worker process of a server gets none, so there the pack raised it itself."""
+    if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        raise error
 
 
 def log_reports(reports: Iterable[PackReport]) -> None:

@@ -173,5 +173,5 @@ def _arguments(definition: NodeDefinition, inputs: Mapping[str, Any]) -> dict[st
         elif name in raw:
             given[name] = value
         else:
-            given[name] = [*map(bridge.to_pack, value)] if definition.input_is_list else bridge.to_pack(value)
+            given[name] = [*map(bridge.lend, value)] if definition.input_is_list else bridge.lend(value)
     return given

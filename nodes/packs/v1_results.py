@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from executor.schema import ExecutionBlocker, NodeDefinition, Result
+from nodes.packs.output_types import misfit
 
 FromPack = Callable[[Any, str], Any]
 """(a pack's value, wire type) -> our value."""
@@ -49,7 +50,13 @@ def _outputs(values: Any, definition: NodeDefinition, from_pack: FromPack, *, ex
     for socket, value in zip(sockets, given, strict=True):
         if isinstance(value, ExecutionBlocker) or (expanded and _is_link(value)):
             outputs.append(value)
-        elif socket.is_list and isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+            continue
+        if not socket.is_list and (misfitting := misfit(value, socket.type)) is not None:
+            raise TypeError(
+                f"{definition.class_type} gave {misfitting} at its output '{socket.name}', which it declares as "
+                f"{socket.type}. This is a mistake in {definition.python_module}."
+            )
+        if socket.is_list and isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
             outputs.append([from_pack(item, socket.type) for item in value])
         else:
             outputs.append([] if socket.is_list and value is None else from_pack(value, socket.type))

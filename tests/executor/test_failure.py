@@ -88,3 +88,19 @@ def test_no_value_is_kept_alive():
     gc.collect()
     assert len(alive) == 0
     assert any("fail()" in line for line in failure.traceback)
+
+
+class Unsayable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_exception_and_a_value_that_cannot_be_described_are_told_all_the_same():
+    class Broken(list):
+        def __len__(self):
+            raise RuntimeError("no length")
+
+    failure = describe(Unsayable(), {"value": Broken()})
+    assert failure.message == "The node raised Unsayable, which cannot say what it is about."
+    assert failure.current_inputs == {"value": "Broken"}
+    assert failure.hint is None

@@ -173,9 +173,7 @@ class Stand:
             content = answer.read()
         finally:
             connection.close()
-        got = Answer(
-            method, path, answer.status, dict(answer.getheaders()), content, seconds=time.monotonic() - began
-        )
+        got = Answer(method, path, answer.status, dict(answer.getheaders()), content, seconds=time.monotonic() - began)
         self.answers.append(got)
         if method == "POST" and path.endswith("/prompt") and got.status == 200:
             self.accepted.append(got.json()["prompt_id"])

@@ -6,6 +6,7 @@ KNOWN lists what fails today, and why.
 import copy
 import json
 import threading
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def circles(stand: Stand) -> None:
         assert len(told) == 1, told
         assert sorted(told[0]) == sorted(f"n{i}" for i in range(length))
         steps = [int(name[1:]) for name in told[0]]
-        assert all((b - a) % length in (1 % length, -1 % length) for a, b in zip(steps, steps[1:], strict=False))
+        assert all((b - a) % length in (1 % length, -1 % length) for a, b in pairwise(steps))
         assert min(stand.prompt(graph).seconds for _ in range(5)) <= 0.05 * patience()
 
 
@@ -200,9 +201,7 @@ def envelope(stand: Stand) -> None:
 def same_id(stand: Stand) -> None:
     answers: list[Answer] = []
     threads = [
-        threading.Thread(
-            target=lambda: answers.append(stand.prompt(saving(6), prompt_id="one-of-three", number=0))
-        )
+        threading.Thread(target=lambda: answers.append(stand.prompt(saving(6), prompt_id="one-of-three", number=0)))
         for _ in range(3)
     ]
     for thread in threads:
@@ -316,4 +315,3 @@ def letters(stand: Stand) -> None:
 @pytest.mark.parametrize("case", cases.params())
 def test_bad_input(case: Case, stand: Stand) -> None:
     run_case(case, stand)
-

@@ -16,7 +16,7 @@ from nodes.diffusion.sampling.noise import Noise
 from nodes.diffusion.sampling.samplers.contract import SamplerChoice
 from nodes.packs.bridge import conditions, guiders, latents, wrappers
 
-__all__ = ["from_pack", "to_pack"]
+__all__ = ["from_pack", "lend", "to_pack"]
 
 _TENSORS = frozenset({"IMAGE", "MASK", "SIGMAS"})
 _WRAPPED = frozenset({"MODEL", "CLIP", "VAE", "SAMPLER", "NOISE", "GUIDER"})
@@ -34,6 +34,18 @@ def to_pack(value: Any) -> Any:
         case CfgGuider() | DualCfgGuider() | guiders.PackGuider():
             return guiders.to_guider(value)
     return value
+
+
+def lend(value: Any) -> Any:
+    """As `to_pack`, for an input of a pack's node: tensors are copies, because packs write into what they are given,
+    and what is remembered for others must stay as it was made. A copy costs less than a look for changes."""
+    known = to_pack(value)
+    with torch.inference_mode(mode=False):  # so that packs may also train on it
+        if isinstance(known, Tensor):
+            return known.clone()
+        if type(known) is dict and any(isinstance(part, Tensor) for part in known.values()):
+            return {name: part.clone() if isinstance(part, Tensor) else part for name, part in known.items()}
+    return known
 
 
 def from_pack(value: Any, wire_type: str) -> Any:

@@ -193,7 +193,9 @@ class HostileDeath(Hostile):
     """Ends its process."""
 
     def go(self, way):
-        sys.stdout.flush()
+        if way.endswith(" later"):
+            way = way.removesuffix(" later")
+            time.sleep(0.3)
         if way == "exit":
             os._exit(3)
         if way == "segfault":
