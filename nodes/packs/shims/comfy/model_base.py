@@ -48,7 +48,7 @@ class BaseModel(torch.nn.Module):
         self.diffusion_model = value.network.module
         self.model_sampling = levels.of_library(value.sampling)
         self.latent_format = comfy.latent_formats.SD15(value.latent_scale)
-        self.latent_format.latent_channels = value.vae.channels
+        self.latent_format.latent_channels = value.network.module.config.out_channels
         self.model_type = self._type()
         self.adm_channels = 0
         self.inpaint_model = False
@@ -136,9 +136,8 @@ class BaseModel(torch.nn.Module):
     def _apply_model(
         self, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
     ) -> Tensor:
-        for given, what in ((c_concat, "Latents that are added as channels are"), (control, "ControlNets are")):
-            if given is not None:
-                raise refuse(what)
+        if control is not None:
+            raise refuse("ControlNets are")
         network, schedule = self.value.network, self.sampled_value().sampling
         wrappers = extension.get_all_wrappers(extension.WrappersMP.DIFFUSION_MODEL, options)
         executor = extension.WrapperExecutor.new_class_executor(self._forward, self.diffusion_model, wrappers)
