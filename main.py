@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from nodes.packs.surroundings import Surroundings
 
 HERE = Path(__file__).resolve().parent
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class WorkerOptions:
     """The command line, which packs may ask for."""
     serving: bool = False
     """For a server: import in the background, while nothing runs yet, what the first checkpoint will need, and log
-    what is wrong with packs, which other commands tell themselves."""
+    as it does, also what became of packs, which other commands tell themselves."""
 
 
 def make_worker(options: WorkerOptions) -> Worker:
@@ -77,6 +78,8 @@ def make_worker(options: WorkerOptions) -> Worker:
     os.environ["HF_HUB_OFFLINE"] = "1"
     # Threads that spin while they wait make every step several times slower as soon as anything else wants a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if options.serving:
+        logging.basicConfig(level=options.arguments.get("verbose", "INFO"), format=LOG_FORMAT)
     packs = _find_packs(options)
     if packs is not None:
         packs[0].run_scripts()  # before torch is imported: that is what they are for
@@ -143,14 +146,16 @@ def _find_packs(options: WorkerOptions) -> "tuple[PackLoader, Surroundings] | No
 
 
 def _load_packs(loader: "PackLoader", surroundings: "Surroundings", options: WorkerOptions) -> None:
-    from nodes.packs.loading import log_failures
+    from nodes.packs.loading import log_reports
+    from nodes.packs.node_names import add_pack_node, furnish
     from nodes.packs.shim_finder import install
 
     install(surroundings)
-    reports = loader.load(surroundings.node_types, lambda *_: None)
+    furnish(surroundings)
+    reports = loader.load(surroundings.node_types, partial(add_pack_node, around=surroundings))
     surroundings.host.reports += reports
     if options.serving:
-        log_failures(reports)
+        log_reports(reports)
 
 
 def _make_cache(options: WorkerOptions, device: str) -> Cache:
@@ -205,7 +210,7 @@ async def _serve(options: argparse.Namespace) -> int:
     from server.flags import settings_of
     from server.serve import StartError, serve
 
-    logging.basicConfig(level=options.verbose, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=options.verbose, format=LOG_FORMAT)
     worker_options = _worker_options(options)
     settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
 
@@ -372,5 +377,14 @@ def _version() -> str:
         return "0.1.0"
 
 
+def _leave(status: int) -> None:
+    """End the process, also if packs left threads behind that never end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -116,8 +116,7 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
     check_results(definition, results)
     seconds = time.monotonic() - began
     if any(result.expand for result in results):
-        origin = turn.prompt.origin(node.id)
-        expansion = expand(node.id, origin, results, turn.known, host.definitions)
+        expansion = expand(node.id, turn.prompt, results, turn.known, host.definitions)
         return Expanded(expansion, await _fingerprints(host, expansion), seconds)
     memo = make_memo(definition, results)
     return Made(Memo(memo.outputs, memo.ui, seconds), keep=message is None, blocked=message)

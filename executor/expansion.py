@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executor.dynamic_prompt import Origin
+from executor.dynamic_prompt import DynamicPrompt, Origin
 from executor.expansion_prompt import expanded_nodes, expansion_link
 from executor.graph import Graph, Link, NodeId
 from executor.schema import NodeDefinition, Result
@@ -38,26 +38,30 @@ class Expansion:
 
 def expand(
     node_id: NodeId,
-    origin: Origin | None,
+    prompt: DynamicPrompt,
     results: Sequence[Result],
     known: Mapping[NodeId, object],
     definitions: Mapping[str, NodeDefinition],
 ) -> Expansion:
-    """The expansion that the results of a node's calls describe together. `origin` is the node's own, if it is an
-    expanded one itself; `known` has the ids of the run's nodes.
+    """The expansion that the results of a node's calls describe together. `known` has the ids of the run's nodes; only
+    those that the node itself made at an earlier execution, whose result nobody kept, may come again.
 
     Raises BadExpansion, and CycleError if the new nodes depend on each other in a circle.
     """
     raw: dict[str, Mapping[str, Any]] = {}
     for result in results:
         for key, entry in (result.expand or {}).items():
-            if key in raw or NodeId(key) in known:
+            if key in raw:
                 raise BadExpansion(f"It expands into a node '{key}', but the run has one of this id already.")
             raw[str(key)] = entry
+    earlier = {key for key in raw if (made := prompt.origin(key)) is not None and made.parent_id == node_id}
+    if earlier:
+        known = {other: node for other, node in known.items() if other not in earlier}
     nodes, errors = expanded_nodes(raw, definitions, known)
     if errors:
         raise BadExpansion(f"What it expands into cannot run: {errors[0].message}: {errors[0].details}")
     graph = Graph(nodes)
+    origin = prompt.origin(node_id)
     display, real = (origin.display_id, origin.real_id) if origin else (node_id, node_id)
     origins: dict[str, Origin] = {
         node.id: Origin(node.class_type, node_id, str(raw[node.id].get("override_display_id") or display), real)

@@ -176,6 +176,10 @@ class InProcessWorker:
                 active.run.interrupt()
         return bool(asked)
 
+    async def lost(self) -> None:
+        """Wait for ever: it dies with whoever asks."""
+        await asyncio.get_running_loop().create_future()
+
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Free now, or as soon as no job runs; `free_memory` includes the models."""
         self._freeing.unload_models |= unload_models or free_memory

@@ -228,6 +228,12 @@ class ProcessWorker:
             with suppress(WorkerLost):
                 await child.call("interrupt", job_id=running.job_id)
 
+    async def lost(self) -> None:
+        """Wait until the process that lives now is gone; starts none."""
+        child = self._child
+        if child is not None and child.lost is None:
+            await asyncio.shield(child.link.ended)
+
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """After the running job, drop loaded models and (`free_memory`) every memo."""
         if self._child is not None and self._child.lost is None:  # a process that is not there holds nothing

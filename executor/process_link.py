@@ -68,16 +68,23 @@ class ProcessLink:
         threading.Thread(target=self._read, args=(process,), name="pipe reader", daemon=True).start()
 
     def _read(self, process: BaseProcess) -> None:
-        with suppress(EOFError, OSError):
+        unreadable: str | None = None
+        try:
             while True:
                 self._post(self._hear, self._connection.recv())
+        except (EOFError, OSError):
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever unpickling raises; what follows cannot be trusted either
+            what = f"{type(error).__name__}: {error}"
+            unreadable = f"The worker process said something unreadable ({what}) and was ended."
+            process.kill()
         process.join(EXIT_WAIT)
         if process.is_alive():
             process.kill()
             process.join()
         self._writer.shutdown(wait=False)
         self._connection.close()
-        self._post(self._hear, Lost(_describe(process)))
+        self._post(self._hear, Lost(unreadable or _describe(process)))
         self._post(self.ended.set_result, None)
 
     def _post(self, call: Callable[..., object], argument: object) -> None:

@@ -50,7 +50,10 @@ def make_memo(
 
 
 def _merge_ui(definition: NodeDefinition, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """One ui for all calls: lists are joined key by key, and the first call decides which keys there are."""
+    """One ui for all calls: lists are joined key by key, and the first call decides which keys there are.
+
+    It becomes plain JSON values, because it crosses to processes that know no class of a pack.
+    """
     if not shown:
         return None
     merged = dict(shown[0])
@@ -58,7 +61,7 @@ def _merge_ui(definition: NodeDefinition, shown: Sequence[Mapping[str, Any]]) ->
         if isinstance(value, list | tuple):
             merged[key] = [item for ui in shown for item in ui.get(key, ())]
     try:
-        json.dumps(merged)
+        plain: dict[str, Any] = json.loads(json.dumps(merged))
     except (TypeError, ValueError) as error:
         raise BadResult(f"{definition.class_type} wants to show something that is not JSON: {error}.") from None
-    return merged
+    return plain

@@ -140,6 +140,7 @@ class Run:
     def _take_in(self, run: Sequence[NodeId], found: Mapping[Signature, Memo]) -> None:
         for node_id in run:
             self._position[node_id] = len(self._position)
+            self._asked.pop(node_id, None)  # of an earlier time, whose result nobody has kept
             self._ledger.open(node_id, self._signatures[node_id])
             self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].read_links()))
         self._ledger.offer(found)

@@ -113,6 +113,11 @@ class Worker(Protocol):
         """Ask the running job `job_id`, or (None) all that run, to stop. True if there was one."""
         ...
 
+    async def lost(self) -> None:
+        """Wait until the process that lives now is gone, or return at once if none does; a worker that is no process
+        of its own waits for ever."""
+        ...
+
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """After the running job: drop loaded models, and (`free_memory`) every memo in memory too."""
         ...

@@ -103,7 +103,7 @@ def node(
             checks=checks,
             checks_types=checks_types,
         )
-        asks = (validate and asking(validate, dict), needs and asking(needs, signature.received))
+        asks = (validate and asking(validate, signature.nested), needs and asking(needs, signature.received))
         setattr(function, "node_type", NodeType(definition, signature.call(function), fingerprint, *asks))  # noqa: B010
         return function
 

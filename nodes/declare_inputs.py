@@ -174,7 +174,9 @@ def _dynamic_combo(name: str, members: tuple[Any, ...]) -> Wire:
     def receive(value: Mapping[str, Any]) -> Any:
         key = value[name]
         option = next(member for member in members if member.key == key)
-        return option(**received({one.socket.name: one for one in inputs[key]}, value, {name}))
+        # Those without a default are always given, but not to a validation, which knows no links.
+        unknown = {one.name: None for one in dataclasses.fields(option) if one.default is dataclasses.MISSING}
+        return option(**unknown | received({one.socket.name: one for one in inputs[key]}, value, {name}))
 
     options = [{"key": key, "inputs": _section(fields)} for key, fields in inputs.items()]
     return Wire("COMFY_DYNAMICCOMBO_V3", options={"options": options}, receive=receive)

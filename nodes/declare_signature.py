@@ -35,10 +35,14 @@ class Signature:
             return "declared"
         return "any" if self.more.socket.widget or self.more.socket.type == "*" else "links"
 
+    def nested(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Literals, of which a node of lists has none yet, as the function was promised them."""
+        return received(self.inputs, given)
+
     def received(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of a call as the function was promised them."""
         if not self.takes_lists:
-            return received(self.inputs, given)
+            return self.nested(given)
         lists = {name for name, one in self.inputs.items() if one.is_list} | set(self.injected)
         if self.more and self.more.is_list:
             lists |= given.keys() - self.inputs.keys()

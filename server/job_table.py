@@ -142,13 +142,13 @@ class JobTable:
     def ended(self, skip: int, count: int, page: int) -> Iterator[list[Row]]:
         """Jobs that ran and ended, oldest first, `count` of them after `skip`, in pages."""
         first = self._db.execute(
-            "SELECT rank FROM jobs WHERE rank IS NOT NULL AND started IS NOT NULL ORDER BY rank LIMIT 1 OFFSET ?",
+            "SELECT rank FROM jobs WHERE rank IS NOT NULL AND result IS NOT NULL ORDER BY rank LIMIT 1 OFFSET ?",
             (skip,),
         ).fetchone()
         above = first["rank"] - 1 if first else None
         while above is not None and count > 0:
             rows = self._db.execute(
-                "SELECT * FROM jobs WHERE rank > ? AND started IS NOT NULL ORDER BY rank LIMIT ?",
+                "SELECT * FROM jobs WHERE rank > ? AND result IS NOT NULL ORDER BY rank LIMIT ?",
                 (above, min(page, count)),
             ).fetchall()
             if not rows:
@@ -159,7 +159,7 @@ class JobTable:
     def ended_count(self) -> int:
         """How many jobs ran and ended."""
         count: int = self._db.execute(
-            "SELECT count(*) FROM jobs WHERE rank IS NOT NULL AND started IS NOT NULL"
+            "SELECT count(*) FROM jobs WHERE rank IS NOT NULL AND result IS NOT NULL"
         ).fetchone()[0]
         return count
 

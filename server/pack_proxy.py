@@ -28,9 +28,9 @@ _MAX_WS_MESSAGE: Final = 64 * 1024 * 1024
 
 _OF_ONE_CONNECTION: Final = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"}
-    | {"upgrade"}
+    | {"upgrade", "expect"}
 )
-"""Headers that concern one connection only (RFC 9110, 7.6.1)."""
+"""Headers that concern one connection only (RFC 9110, 7.6.1), and a wish that we have met when we read the body."""
 _NOT_ASKED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """Headers that would otherwise be added to what the client said."""
 

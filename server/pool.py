@@ -19,8 +19,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LONGEST_PAUSE: Final = 30.0
+_SHORT_LIFE: Final = 10.0
+_QUICK_DEATHS: Final = 4
+"""Lives of less than so many seconds that a worker may have before it is started again more slowly."""
 _PACKS_SECONDS: Final = 60.0
-_REPORT_SECONDS: Final = 5.0
+_REPORT_SECONDS: Final = 15.0
+"""Generous, because a worker that has just started is still importing."""
 _FRESH_SECONDS: Final = 2.0
 """How long what packs offer counts as known; they may change it at any time."""
 
@@ -203,17 +207,34 @@ class WorkerPool:
             self._adopt(services)
 
     async def _keep(self, station: Station) -> None:
-        pause = 1.0
+        loop, failures = asyncio.get_running_loop(), 0
         while True:
             station.gone.clear()
             station.failure = await self._load(station)
             if station.failure is None:
-                pause = 1.0
-                await station.gone.wait()
-                continue
-            log.error("The worker process cannot start (%s); next try in %g s.", station.failure, pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                began = loop.time()
+                await self._until_gone(station)
+                failures = 0 if loop.time() > began + _SHORT_LIFE else failures + 1
+                what, pause = "dies again and again", 2.0 ** (failures - _QUICK_DEATHS)
+            else:
+                failures += 1
+                what, pause = f"cannot start ({station.failure})", 2.0 ** (failures - 1)
+            if pause >= 1:
+                pause = min(pause, _LONGEST_PAUSE)
+                log.error("A worker process %s; next try in %g s.", what, pause)
+                await asyncio.sleep(pause)
+
+    async def _until_gone(self, station: Station) -> None:
+        """Wait until someone meets the loss of this worker, or the worker says it itself."""
+        said = asyncio.ensure_future(station.worker.lost())
+        met = asyncio.ensure_future(station.gone.wait())
+        try:
+            await asyncio.wait([said, met], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            said.cancel()
+            met.cancel()
+            await asyncio.gather(said, met, return_exceptions=True)
+        self.lost(station)
 
     async def _load(self, station: Station) -> str | None:
         """Wait until the worker has loaded; why it cannot, if so."""

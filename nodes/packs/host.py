@@ -7,7 +7,7 @@ import asyncio
 import copy
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,9 @@ from nodes.packs.model_folders import NamedFolders
 from nodes.packs.routes import RouteServer
 
 log = logging.getLogger(__name__)
+
+GRACE = 10.0
+"""Seconds in which the routes must have ended when the host closes."""
 
 PromptHandler = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Takes the body of a request to `/prompt` and gives what to use in its place."""
@@ -59,8 +62,12 @@ class Host:
     async def start(self, hear: Callable[[PackMessage], None]) -> None:
         """Serve routes from now on, if there is any pack; messages go to `hear`, from any thread."""
         self._hear = hear
-        if self.reports or self.server.listed():
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.server.start(), self.loop))
+        if not self.reports and not self.server.listed():
+            return
+        try:
+            await _on(self.loop, self.server.start())
+        except OSError as error:
+            log.error("The routes of node packs cannot be served: %s", error)
 
     async def close(self) -> None:
         """Stop serving, and end the event loop of the routes."""
@@ -69,8 +76,13 @@ class Host:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.server.close(), loop))
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_cancel_others(), loop))
+        try:
+            async with asyncio.timeout(GRACE):
+                await _on(loop, self.server.close())
+                await _on(loop, _cancel_others())
+        except TimeoutError:
+            log.warning("A node pack keeps the thread of the routes busy; it is left behind.")
+            return
         loop.call_soon_threadsafe(loop.stop)
         await asyncio.to_thread(thread.join)
         loop.close()
@@ -81,9 +93,19 @@ class Host:
             packs=tuple(self._with_directories(report) for report in self.reports),
             routes=self.server.listed(),
             address=self.server.address,
+            owners=self._owners(),
             model_folders={key: self._model_folders.folder(key) for key in self._model_folders},
             rewrites_prompts=bool(self.prompt_handlers),
         )
+
+    def _owners(self) -> dict[str, str]:
+        """Path pattern of a route -> name of the pack that has the code."""
+        return {
+            pattern: report.name
+            for pattern, place in self.server.files().items()
+            for report in self.reports
+            if Path(place).is_relative_to(report.path)
+        }
 
     def _with_directories(self, report: PackReport) -> PackReport:
         """The report with the folders that the pack named by itself, which are those inside its own."""
@@ -141,6 +163,11 @@ class Host:
         if context is not None and context.job_id in self._jobs:
             return self._jobs[context.job_id]
         return self._last_client
+
+
+async def _on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run it on a loop of another thread."""
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
 
 async def _cancel_others() -> None:

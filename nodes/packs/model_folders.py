@@ -3,12 +3,15 @@
 So whatever a pack does to it (new keys, further paths, further suffixes) is what our own loaders offer from then on.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from executor.folders import MODEL_SUFFIXES, Folders, ModelFolder
+
+log = logging.getLogger(__name__)
 
 ALIASES = {"unet": "diffusion_models", "clip": "text_encoders"}
 """Older folder keys that packs still ask for."""
@@ -31,11 +34,16 @@ class NamedFolders(dict[str, tuple[list[str], set[str]]]):
         raise KeyError(key)
 
     def folder(self, key: str) -> ModelFolder:
-        """The folder of that key, read with care: packs store lists for sets, and one path for a list of them."""
+        """The folder of that key, read with care: packs store lists for sets, and one path for a list of them. What
+        cannot be read is a folder without roots. Raises KeyError."""
         entry: Any = self[key]
-        paths, suffixes = (entry[0], entry[1]) if len(entry) > 1 else (entry[0], ())
-        roots = tuple(Path(path) for path in ([paths] if isinstance(paths, str) else paths))
-        return ModelFolder(roots, frozenset(str(suffix).lower() for suffix in suffixes))
+        try:
+            paths, suffixes = (entry[0], entry[1]) if len(entry) > 1 else (entry[0], ())
+            roots = tuple(Path(path) for path in ([paths] if isinstance(paths, str) else paths))
+            return ModelFolder(roots, frozenset(str(suffix).lower() for suffix in suffixes))
+        except (TypeError, IndexError) as error:
+            log.warning("A node pack made the model folder '%s' unreadable: %r (%s)", key, entry, error)
+            return ModelFolder((), ())
 
     def add_path(self, key: str, path: str, *, first: bool = False) -> None:
         """Search one more folder under `key`, which may be new; one that is there already only moves, if `first`."""

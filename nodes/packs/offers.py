@@ -45,7 +45,8 @@ def offers(module: ModuleType, source: PackSource, digest: str, instances: Insta
         )
     if mappings is not None and not isinstance(mappings, Mapping):
         raise NoPack(f"Its NODE_CLASS_MAPPINGS is a {type(mappings).__name__}, not a dict of classes by name.")
-    yield from _mapped(mappings or {}, getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}, origin, instances)
+    display_names = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None)
+    yield from _mapped(mappings or {}, display_names if isinstance(display_names, Mapping) else {}, origin, instances)
     if entry_point is not None and not mappings:
         yield from _extended(entry_point, origin)
     for class_type, node_type in typed.items():

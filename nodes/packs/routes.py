@@ -4,13 +4,14 @@ Packs register routes at any time, also while it serves; so the application that
 request is dispatched against what it has at that moment. Knows nothing of what the routes do.
 """
 
+import inspect
 import logging
 import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 SLOW = 10.0
 """Seconds after which the log names a handler that took longer."""
+
+LINGER = 2.0
+"""Seconds that handlers have to finish once nothing is served any more."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -49,6 +53,17 @@ class RouteServer:
         }
         return tuple(found)
 
+    def files(self) -> Mapping[str, str]:
+        """Path pattern -> the file whose code answers, or the folder that is served, where that can be told."""
+        self._take_routes()
+        found: dict[str, str] = {}
+        for resource in self.app.router.resources():
+            for route in resource:
+                place = _place(resource, route)
+                if place is not None:
+                    found.setdefault(_pattern(resource), place)
+        return found
+
     async def start(self) -> None:
         """Serve; the packs' start-up handlers run first."""
         for handler in self.app.on_startup:
@@ -56,7 +71,9 @@ class RouteServer:
         self._folder = Path(tempfile.mkdtemp(prefix="heddle-packs-"))  # 0700, so that nobody else connects
         address = str(self._folder / "http")
         # The request that `web.Server` makes by itself knows nothing of routes.
-        self._runner = web.ServerRunner(web.Server(self._answer, request_factory=self._make_request))
+        self._runner = web.ServerRunner(
+            web.Server(self._answer, request_factory=self._make_request), shutdown_timeout=LINGER
+        )
         await self._runner.setup()
         await web.UnixSite(self._runner, address).start()
         os.chmod(address, 0o600)
@@ -118,6 +135,15 @@ def _pattern(resource: web.AbstractResource) -> str:
         return f"{resource.canonical}/{{path:.*}}"
     # The canonical form of a dynamic resource leaves out the regular expressions of its parts.
     return str(getattr(resource, "_orig_path", resource.canonical))
+
+
+def _place(resource: web.AbstractResource, route: web.AbstractRoute) -> str | None:
+    if isinstance(resource, web.StaticResource):
+        return str(resource.get_info()["directory"])
+    try:
+        return inspect.getfile(inspect.unwrap(route.handler))
+    except (TypeError, ValueError):  # an object with __call__, or one that wraps itself
+        return None
 
 
 async def _guarded(what: str, handler: Callable[[web.Application], Awaitable[object]], app: web.Application) -> None:

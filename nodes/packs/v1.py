@@ -3,7 +3,6 @@
 Everything that the class says is read here once; what it does stays its own.
 """
 
-import importlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,28 +10,12 @@ from typing import Any
 
 from executor.context import executing
 from executor.schema import Lane, NodeDefinition, NodeType, OutputSocket, Result
-from nodes.packs import v1_inputs, v1_questions
+from nodes.packs import bridge, v1_inputs, v1_questions
 from nodes.packs.calling import call_code, pack_code
 from nodes.packs.instances import Instances
 from nodes.packs.v1_results import result_of
 
 log = logging.getLogger(__name__)
-
-
-class _Plain:
-    @staticmethod
-    def to_pack(value: Any) -> Any:
-        return value
-
-    @staticmethod
-    def from_pack(value: Any, _wire_type: str) -> Any:
-        return value
-
-
-try:
-    bridge: Any = importlib.import_module("nodes.packs.bridge")
-except ModuleNotFoundError:
-    bridge = _Plain
 
 
 def node_type(

@@ -51,6 +51,8 @@ def validation(cls: type, definition: NodeDefinition) -> Callable[..., Sequence[
         # One that was left out is None too, rather than a complaint about an argument that no user gave.
         shown |= dict.fromkeys(_unanswered(parameters, {*shown, LINK_TYPES}))
         blamed = [name for name in shown if name not in definition.injected]
+        if not blamed and LINK_TYPES in parameters:
+            blamed = list(link_types)  # it was shown nothing else
         arguments = _listed(definition, shown)
         if LINK_TYPES in parameters:
             arguments[LINK_TYPES] = link_types
@@ -137,7 +139,7 @@ def _comparable(value: Any) -> Any:
         case None | bool() | str():
             return value
         case int() | float():
-            if math.isnan(value):
+            if isinstance(value, float) and math.isnan(value):
                 raise ValueError("NaN")
             return [type(value).__name__, repr(value)]
         case bytes():

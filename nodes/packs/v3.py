@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from executor.context import executing
 from executor.schema import ExecutionBlocker, Lane, NodeDefinition, NodeType, OutputSocket, Result
-from nodes.packs import v1, v1_inputs, v1_questions
+from nodes.packs import bridge, v1_inputs, v1_questions
 from nodes.packs.calling import call_code, pack_code
+from nodes.packs.v1_inputs import plain
 from nodes.packs.v1_results import result_of
-from nodes.packs.v3_nested import nested_inputs
+from nodes.packs.v3_nested import Nested, nested_inputs
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
     with pack_code():
         schema = cls.GET_SCHEMA()
     definition = _definition(cls, schema, module, version)
+    nested = nested_inputs(definition)
 
     def clone(given: dict[str, Any]) -> Any:
         """The class for one call, which takes what it knows of the run out of what was given."""
@@ -43,7 +45,7 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
     def call(**given: Any) -> Result | Awaitable[Result]:
         with pack_code():
             execute = clone(given).execute
-            arguments = _arguments(definition, given)
+            arguments = _arguments(definition, nested, given)
         return call_code(execute, arguments, lambda answer: result_of(told(answer), definition, _from_pack))
 
     def told(answer: Any) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
     def needs(**given: Any) -> Sequence[str] | Awaitable[Sequence[str]]:
         with pack_code():
             question = clone(given).check_lazy_status
-            arguments = _with_keys(definition, _arguments(definition, given))
+            arguments = _with_keys(nested, _arguments(definition, nested, given))
         return call_code(question, _named(question, arguments), v1_questions.names_of)
 
     asked = _questions(cls, node)
@@ -74,6 +76,7 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
 
 
 def _definition(cls: Any, schema: Any, module: str, version: str) -> NodeDefinition:
+    """All of it as plain values, because definitions cross to processes that know no class of a pack."""
     inputs = schema.get_v1_info(cls).input
     sockets = v1_inputs.sockets(inputs)
     names = [socket.name for socket in sockets]
@@ -81,26 +84,26 @@ def _definition(cls: Any, schema: Any, module: str, version: str) -> NodeDefinit
     checks, checks_types = v1_questions.checks(_questions(cls, node), names)
     hidden = v1_inputs.hidden(inputs)
     return NodeDefinition(
-        class_type=schema.node_id,
+        class_type=str(plain(schema.node_id)),
         inputs=sockets,
         outputs=tuple(_output(output) for output in schema.outputs),
-        category=schema.category,
-        display_name=schema.display_name or schema.node_id,
-        description=schema.description or "",
-        is_output=schema.is_output_node,
+        category=str(plain(schema.category)),
+        display_name=str(plain(schema.display_name or schema.node_id)),
+        description=str(plain(schema.description or "")),
+        is_output=bool(schema.is_output_node),
         # Unlike in V1, an input may be called as something that the node asks to know.
         injected={f"hidden {name}" if name in names else name: resource for name, resource in hidden.items()},
         version=version,
         lane=_lane(cls),
-        input_is_list=schema.is_input_list,
+        input_is_list=bool(schema.is_input_list),
         python_module=module,
-        deprecated=schema.is_deprecated,
-        experimental=schema.is_experimental,
-        api_node=schema.is_api_node,
-        search_aliases=tuple(schema.search_aliases),
+        deprecated=bool(schema.is_deprecated),
+        experimental=bool(schema.is_experimental),
+        api_node=bool(schema.is_api_node),
+        search_aliases=tuple(plain(schema.search_aliases)),
         wording="V3",
         accepts="any" if schema.accept_all_inputs else "links" if _takes_more(cls.execute) else "declared",
-        per_id=schema.not_idempotent or "UNIQUE_ID" in hidden.values(),
+        per_id=bool(schema.not_idempotent) or "UNIQUE_ID" in hidden.values(),
         checks=checks,
         checks_types=checks_types,
     )
@@ -108,12 +111,13 @@ def _definition(cls: Any, schema: Any, module: str, version: str) -> NodeDefinit
 
 def _output(output: Any) -> OutputSocket:
     template = getattr(output, "template", None)
+    wire_type = v1_inputs.type_name(output.get_io_type())
     return OutputSocket(
-        name=output.display_name or output.get_io_type(),
-        type=output.get_io_type(),
+        name=str(plain(output.display_name or wire_type)),
+        type=wire_type,
         is_list=bool(output.is_output_list),
-        tooltip=output.tooltip,
-        matches=None if template is None else template.template_id,
+        tooltip=plain(output.tooltip),
+        matches=None if template is None else str(plain(template.template_id)),
     )
 
 
@@ -153,28 +157,26 @@ def _questions(cls: Any, node: Any) -> Any:
     )
 
 
-def _arguments(definition: NodeDefinition, given: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(definition: NodeDefinition, nested: Mapping[str, Nested], given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs as packs know them."""
     raw = {socket.name for socket in definition.inputs if socket.raw_link}
 
     def known(value: Any) -> Any:
         if definition.input_is_list and isinstance(value, list):
-            return [*map(v1.bridge.to_pack, value)]
-        return v1.bridge.to_pack(value)
+            return [*map(bridge.to_pack, value)]
+        return bridge.to_pack(value)
 
     def inside(_path: str, value: Any) -> Any:
         return known(value)
 
-    nested = nested_inputs(definition)
     return {
         name: value if name in raw else nested[name].mapped(value, inside) if name in nested else known(value)
         for name, value in given.items()
     }
 
 
-def _with_keys(definition: NodeDefinition, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _with_keys(nested: Mapping[str, Nested], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """For check_lazy_status: each value inside of another input with the dotted name by which it can be asked for."""
-    nested = nested_inputs(definition)
     return {
         name: nested[name].mapped(value, lambda path, inner: (inner, path)) if name in nested else value
         for name, value in arguments.items()
@@ -207,4 +209,4 @@ def _told(output: Any) -> dict[str, Any]:
 
 def _from_pack(value: Any, wire_type: str) -> Any:
     # What type a matching output has is known where it is linked; here the value must tell.
-    return v1.bridge.from_pack(value, "*" if wire_type.startswith("COMFY_") else wire_type)
+    return bridge.from_pack(value, "*" if wire_type.startswith("COMFY_") else wire_type)

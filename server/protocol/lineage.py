@@ -4,9 +4,14 @@ It answers what the wire calls display node, parent node and real node, and know
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from executor.events import Origin
+
+LONGEST_ID: Final = 64
+"""An id of an expanded node begins with that of its parent, so those of a loop grow with each round, and what is said
+of all of them with the square. Longer ones are told by a short name of their own."""
 
 
 class Lineage:
@@ -15,13 +20,21 @@ class Lineage:
     def __init__(self, prompt: Mapping[str, Any]) -> None:
         self._prompt = prompt
         self._origins: dict[str, Origin] = {}
+        self._short: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._prompt) + len(self._origins)
 
     def add(self, nodes: Mapping[str, Origin]) -> None:
-        """The run made these nodes."""
-        self._origins.update(nodes)
+        """The run made these nodes. Everything else is asked by their names."""
+        for node_id, origin in nodes.items():
+            if len(node_id) > LONGEST_ID:
+                self._short[node_id] = f"{origin.real_id}.~{len(self._short)}"
+            self._origins[self.name(node_id)] = replace(origin, parent_id=self.name(origin.parent_id))
+
+    def name(self, node_id: str) -> str:
+        """The name by which clients hear of a node: its id, unless that is too long."""
+        return self._short.get(node_id, node_id)
 
     def shown(self, node_id: str) -> str:
         """The node that an editor shows in its place."""

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from executor.events import (
 )
 from server.jobs import EndState, JobRecord, JobResult
 from server.protocol.frames import Frame, Message, picture, text
-from server.protocol.lineage import Lineage
+from server.protocol.lineage import LONGEST_ID, Lineage
 
 _FULL_MAP: Final = 64
 """Runs of up to so many nodes repeat the state of all of them in each `progress_state`. Larger ones tell what moves,
@@ -54,6 +55,13 @@ class Narrator:
 
     def tell(self, event: Event) -> list[Frame]:
         """What clients hear of `event`."""
+        named: Any = event
+        node_id = getattr(event, "node_id", None)
+        if node_id is not None and len(node_id) > LONGEST_ID:
+            named = replace(named, node_id=self._lineage.name(node_id))
+        return self._frames(named)
+
+    def _frames(self, event: Event) -> list[Frame]:
         match event:
             case RunStarted():
                 return [self._milestone("execution_cached", {"nodes": list(event.reused)})]

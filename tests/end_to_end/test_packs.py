@@ -13,6 +13,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 GREETER = """
     import sys
+    import threading
+    threading.Thread(target=threading.Event().wait).start()  # never ends
     print("greetings at import")
 
     class Greeter:

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from executor.context import executing
-from executor.schema import ExecutionBlocker, InputSocket, NodeType, Result
+from executor.schema import ExecutionBlocker, InputSocket, NodeType, Result, Widget
 from tests.executor.toys import number, toy
+
+SHAPES = Widget("combo", choices=("switch", "list", "outside", "failing", "shown"))
 
 
 def _lazy(name: str) -> InputSocket:
@@ -53,6 +55,29 @@ def _unfold(value, depth):
     )
 
 
+def _graft(value, other, shape):
+    """Expands into one of several small graphs; `other` is a raw link, which some of them hand on."""
+    context = executing.get()
+    first, second = (f"{context.node_id}.{context.list_index}.{name}" for name in ("first", "second"))
+    nodes = {
+        "switch": {
+            first: {"class_type": "Gate", "inputs": {"value": value}},
+            second: {"class_type": "Switch", "inputs": {"which": value, "yes": [first, 0], "no": other}},
+        },
+        "list": {second: {"class_type": "Fan", "inputs": {"value": value}}},
+        "outside": {second: {"class_type": "Add", "inputs": {"a": other, "b": value}}},
+        "failing": {
+            first: {"class_type": "Divide", "inputs": {"a": 6, "b": value}},
+            second: {"class_type": "First", "inputs": {"a": value, "b": [first, 1]}},
+        },
+        "shown": {
+            first: {"class_type": "Fail", "inputs": {"value": value}},
+            second: {"class_type": "Show", "inputs": {"value": value}},
+        },
+    }[shape]
+    return Result((value if shape == "shown" else [second, 0],), expand=nodes)
+
+
 def semantic_toys() -> tuple[NodeType, ...]:
     """All of them."""
     return (
@@ -60,5 +85,11 @@ def semantic_toys() -> tuple[NodeType, ...]:
         replace(toy("First", (_lazy("a"), _lazy("b")), "*", _first), needs=_until_one),
         toy("Gate", (number("value"), number("message", 0)), "INT", _gate),
         toy("Fan", (number("value"),), "INT[] INT", _fan),
+        toy(
+            "Graft",
+            (number("value"), InputSocket("other", "*", raw_link=True), InputSocket("shape", "COMBO", SHAPES)),
+            "INT",
+            _graft,
+        ),
         toy("Unfold", (number("value"), number("depth")), "INT", _unfold),
     )

@@ -205,6 +205,38 @@ def test_the_carrier_loads_no_torch_and_no_node():
     assert answer.stdout.split() == []
 
 
+class Unreadable:
+    """Can be sent, but not read."""
+
+    def __reduce__(self):
+        return unreadable, ()
+
+
+def unreadable():
+    raise ValueError("no such class here")
+
+
+class Garbler:
+    """A worker whose report cannot be read in another process."""
+
+    async def report(self):
+        return Unreadable()
+
+    async def messages(self):
+        return
+        yield
+
+    async def close(self):
+        pass
+
+
+async def test_a_message_that_cannot_be_read_ends_the_process_instead_of_hanging_it():
+    worker = ProcessWorker(Garbler)
+    with pytest.raises(WorkerLost, match=r"unreadable.*no such class here"):
+        await worker.report()
+    await worker.close()
+
+
 async def test_several_jobs_run_at_once_and_each_hears_its_own_events(worker):
     one, node = await start_job(worker, LONG)
     two = [event async for event in worker.run(Job("two", prompt(SUM)))]

@@ -134,6 +134,22 @@ def test_inputs_that_depend_on_a_choice_are_those_of_comfyui_and_arrive_as_the_o
     assert call(input=1, resize_type=chosen, scale_method="area") == expected
 
 
+def test_a_validation_gets_the_option_with_what_is_known_of_it() -> None:
+    def judged(*, mode: Width | Match) -> list[str]:
+        return [f"mode - {mode}"]
+
+    @node("Judged", category="test", validate=judged)
+    def judged_node(*, mode: Width | Match) -> AnyValue:
+        return mode
+
+    validate = declared(judged_node).validate
+    assert validate is not None
+    assert validate(mode={"mode": "scale width", "width": 3}, input_types={}) == (f"mode - {Width(3)}",)
+    expected = Match(None, "disabled")  # type: ignore[arg-type]
+    linked = {"mode": "match size", "crop": "disabled"}
+    assert validate(mode=linked, input_types={"mode.match": "MASK"}) == (f"mode - {expected}",)
+
+
 @dataclass(frozen=True)
 class Nested:
     key: ClassVar[str] = "nested"

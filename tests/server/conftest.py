@@ -118,9 +118,9 @@ class Server:
 Start = Callable[..., Awaitable[Server]]
 
 
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Start servers; all of them are stopped at the end."""
+@asynccontextmanager
+async def starting(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts servers; all of them are stopped at the end."""
     async with AsyncExitStack() as stack:
 
         async def begin(
@@ -138,6 +138,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             return Server(f"http://127.0.0.1:{port}", workers[0], folders, app, session)
 
+        yield begin
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start servers."""
+    async with starting(tmp_path) as begin:
         yield begin
 
 

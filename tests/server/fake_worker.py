@@ -70,6 +70,8 @@ class FakeWorker:
         self.closed = False
         self._loading = loading
         self._broken = broken
+        self.killed = asyncio.Event()
+        """Set by a test: the worker dies while nothing asks it."""
         self.barrier = asyncio.Barrier(2)
         self.invalid: list[WorkerLost] = []
         """What the next validations raise."""
@@ -191,6 +193,10 @@ class FakeWorker:
         for stop in stops:
             stop.set()
         return bool(stops)
+
+    async def lost(self) -> None:
+        await self.killed.wait()
+        self.killed.clear()
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         self.calls.append(("free", (unload_models, free_memory)))

@@ -237,15 +237,16 @@ def test_what_usually_helps_is_the_second_line_of_a_failure(hint, message):
 
 
 def loop_events(iterations: int) -> list[Event]:
-    """A loop that rebuilds itself in its tail: every iteration is nested in the one before, and all of them wait."""
+    """A loop that rebuilds itself in its tail: every iteration is nested in the one before, and all of them wait. Their
+    ids grow as those of a real loop do."""
     events: list[Event] = [RunStarted(("2",), ()), NodeStarted("2")]
-    tail, opened = "2", ["2"]
+    opened = ["2"]
     for _ in range(iterations):
-        body, following = f"{tail}.b", f"{tail[:1]}.{len(opened)}"
+        tail = opened[-1]
+        body, following = f"{tail}.0.0.b", f"{tail}.0.0.l"
         events.append(NodesAdded({body: Origin("Add", tail, "2", "2"), following: Origin("Loop", tail, "2", "2")}))
         events += [NodeStarted(body), NodeProgress(body, 1, 2), NodeExecuted(body, PICTURES), NodeStarted(following)]
-        tail = following
-        opened.append(tail)
+        opened.append(following)
     return [*events, *(NodeExecuted(node_id, None) for node_id in reversed(opened)), RunFinished(True, (), 1.0)]
 
 
@@ -283,6 +284,20 @@ def test_the_first_failure_names_all_that_was_done_before():
     error = telling.result().error
     assert error is not None
     assert error["executed"] == error["current_outputs"] == [str(n) for n in range(200)]
+
+
+def test_a_node_with_an_endless_id_has_one_short_name_everywhere():
+    deep = "2" + ".0.0.l" * 20
+    telling = narrator()
+    telling.tell(NodesAdded({deep: Origin("Loop", "2", "2", "2"), f"{deep}.0.0.b": Origin("Add", deep, "2", "2")}))
+    events = [NodeStarted(deep), NodeStarted(f"{deep}.0.0.b"), NodeExecuted(f"{deep}.0.0.b", PICTURES)]
+    told = [frame.data for event in events for frame in telling.tell(event) if isinstance(frame, Message)]
+    assert [data["node"] for data in told if "node" in data] == ["2.~0", "2.~1", "2.~1"]
+    inner = told[-1]["nodes"]["2.~1"]
+    assert (inner["node_id"], inner["parent_node_id"], inner["real_node_id"]) == ("2.~1", "2.~0", "2")
+    assert telling.result().outputs == {"2.~1": PICTURES}
+    assert telling.result().meta["2.~1"]["parent_node"] == "2.~0"
+    assert deep not in json.dumps(told)
 
 
 async def test_a_client_hears_of_expanded_nodes_texts_and_blockers(server: Server):

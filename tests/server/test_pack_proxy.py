@@ -69,6 +69,10 @@ class Packs:
                 async for chunk in request.content.iter_any():
                     await response.write(chunk.upper())
                 return response
+            case "/toys/zip":
+                zipped = web.Response(text="long " * 1000)
+                zipped.enable_compression()
+                return zipped
             case "/toys/slow":
                 await self.release.wait()
                 return web.Response(text="late")
@@ -180,6 +184,14 @@ async def test_body_status_and_headers_pass_both_ways(server: Server):
         assert (answer.status, answer.headers["Location"]) == (302, "/toys/a")
     async with server.session.head(f"{server.url}/toys/a") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
+
+
+async def test_a_compressed_answer_and_a_body_that_waits_for_leave_pass(server: Server):
+    async with server.session.get(f"{server.url}/toys/zip", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert await answer.text() == "long " * 1000
+    async with server.session.post(f"{server.url}/toys/echo", data=b"x" * 900, expect100=True) as answer:
+        assert (answer.status, await answer.read()) == (201, b"x" * 900)
 
 
 async def test_bodies_flow_without_being_held(server: Server):

@@ -176,6 +176,41 @@ async def test_a_dying_worker_costs_only_its_own_job_one_attempt(two):
     assert [ran(first), ran(second)] == [[waiting], [dying, dying]]
 
 
+async def test_an_idle_worker_that_dies_is_started_again_before_anyone_asks(two):
+    server, first, _ = two
+    loaded = first.asked_definitions
+    first._loading = asyncio.Event()
+    first.killed.set()
+    pool = server.app[WORKERS]
+    await pool.stations[0].gone.wait()
+    assert [worker["state"] for worker in (await server.get("/health"))[1]["workers"]] == ["starting", "ready"]
+    job = await server.queue(SAVE)
+    assert (await server.ended(job))["status"]["completed"] is True  # on the one that lives
+    first._loading.set()
+    await ready(server, 2)
+    assert first.asked_definitions == loaded + 1
+
+
+async def test_a_worker_that_dies_again_and_again_is_started_more_and_more_slowly(monkeypatch):
+    monkeypatch.setattr("server.pool._QUICK_DEATHS", 2)
+    pauses = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("server.pool.asyncio.sleep", pause)
+    worker = FakeWorker()
+    pool = WorkerPool([worker])
+    pool.start()
+    for _ in range(5):
+        await pool.until(lambda: pool.stations[0].ready)
+        worker.killed.set()
+        await pool.stations[0].gone.wait()
+    await pool.until(lambda: pool.stations[0].ready)
+    await pool.close()
+    assert pauses == [1, 2, 4, 8]
+
+
 async def test_a_job_that_kills_its_worker_every_time_cannot_take_others_with_it(start):
     server = await start(FakeWorker(room=3), jobs_per_worker=3)
     waiting = [await server.queue(WAIT) for _ in range(2)]

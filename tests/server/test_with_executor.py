@@ -148,6 +148,16 @@ async def test_a_process_that_is_killed_among_two_costs_only_its_own_job_one_att
     assert pids == {processes["a"], again["b"]}
 
 
+async def test_an_idle_process_that_is_killed_is_started_again_before_anyone_asks(pair: Server):
+    pool = pair.app[WORKERS]
+    station = pool.stations[0]
+    killed = station.worker.pid
+    os.kill(killed, signal.SIGKILL)
+    await station.gone.wait()
+    await pool.until(lambda: station.ready)
+    assert station.worker.pid not in (None, killed)
+
+
 async def test_an_interrupt_by_id_stops_one_of_two_processes_at_work(pair: Server, tmp_path):
     jobs = [await pair.queue(meet(name, 3)) for name in ("a", "b")]
     await begun(tmp_path, "a", "b")

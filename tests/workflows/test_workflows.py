@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from executor.cache import MemoryCache
-from executor.flags import CacheOptions
+from executor.flags import CacheOptions, PackOptions
 from executor.graph import NodeId
 from executor.headless import read_graph
 from executor.installation import make_folders
@@ -29,7 +29,11 @@ def signed(path: Path, base: Path) -> dict[str, str]:
     folders = make_folders(base, extra_model_paths=[])
     models = {**folders.models, "checkpoints": (HERE / "models" / "checkpoints",)}
     options = WorkerOptions(
-        type(folders)(folders.input, folders.output, folders.temp, folders.user, models), True, None, CacheOptions(0, 0)
+        type(folders)(folders.input, folders.output, folders.temp, folders.user, models),
+        True,
+        None,
+        CacheOptions(0, 0),
+        PackOptions(enabled=False),
     )
     worker = make_worker(options)
     definitions = asyncio.run(worker.definitions())

@@ -1,9 +1,10 @@
 """`execution`: the names that packs import from the engine. Jobs are run by `executor`, whose queue is the server's."""
 
+import asyncio
 import enum
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pack_surroundings import here
 
@@ -41,10 +42,24 @@ class CacheType(enum.Enum):
 
 
 class PromptExecutor:
-    """A name to import and to patch. Nothing here runs it."""
+    """A name to import and to patch. Nothing here runs it, so a patch changes nothing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        raise RuntimeError("Heddle runs prompts in its own executor: post the prompt to /prompt instead.")
+        _refuse_to_run()
+
+    def reset(self) -> None:
+        """Raises RuntimeError."""
+        _refuse_to_run()
+
+    def execute(self, prompt: Any, prompt_id: str, extra_data: Any = None, execute_outputs: Any = ()) -> None:
+        """Raises RuntimeError."""
+        _refuse_to_run()
+
+    async def execute_async(
+        self, prompt: Any, prompt_id: str, extra_data: Any = None, execute_outputs: Any = ()
+    ) -> None:
+        """Raises RuntimeError."""
+        _refuse_to_run()
 
 
 class PromptQueue:
@@ -95,15 +110,26 @@ async def validate_prompt(
     prompt_id: str, prompt: dict[str, Any], partial_execution_list: Sequence[str] | None = None
 ) -> tuple[bool, dict[str, Any] | None, list[str], dict[str, Any]]:
     """Check a prompt: (whether some of it may run, the first error, the outputs that may run, errors by node)."""
-    definitions = {name: node_type.definition for name, node_type in here().node_types.items()}
-    verdict = parse_prompt(prompt, definitions, here().folders, partial_execution_list).validation
+    node_types = dict(here().node_types)
+    definitions = {name: node_type.definition for name, node_type in node_types.items()}
+    validators = {name: node_type.validate for name, node_type in node_types.items() if node_type.validate is not None}
+    # On a thread: it lists folders, and asks nodes.
+    parsed = await asyncio.to_thread(
+        parse_prompt, prompt, definitions, here().folders, partial_execution_list, validators
+    )
+    verdict = parsed.validation
     errors: dict[str, Any] = {}
     for error in verdict.errors:
         if error.node_id is not None:
-            entry: dict[str, Any] = {"errors": [], "dependent_outputs": [], "class_type": error.class_type}
+            outputs = list(error.dependent_outputs)
+            entry = {"errors": [], "dependent_outputs": outputs, "class_type": error.class_type}
             errors.setdefault(error.node_id, entry)["errors"].append(_described(error))
     first = None if verdict.outputs or not verdict.errors else _described(verdict.errors[0])
     return bool(verdict.outputs), first, list(verdict.outputs), errors
+
+
+def _refuse_to_run() -> NoReturn:
+    raise RuntimeError("Heddle runs prompts in its own executor: post the prompt to /prompt instead.")
 
 
 def _described(error: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pack_surroundings import here
 
-from executor.folders import PathError, confined
+from executor.folders import ModelFolder, PathError, confined
 from nodes.output_files import fill_prefix, highest_number
 from nodes.packs.model_folders import ALIASES
 
@@ -20,8 +20,8 @@ folder_names_and_paths = here().model_folders
 """Folder key -> (paths, suffixes). What packs change here is what every loader offers."""
 supported_pt_extensions: set[str] = here().model_folders.usual_suffixes
 """Of all folders without suffixes of their own."""
-filename_list_cache: dict[str, Any] = {}
-"""Packs clear it; nothing is in it, because folders are read at every question."""
+filename_list_cache: dict[str, tuple[ModelFolder, dict[str, float], list[str]]] = {}
+"""Folder key -> the folder when it was read, when each folder inside had changed, and the files. Packs clear it."""
 extension_mimetypes_cache = {"webp": "image/webp", "fbx": "model/fbx", "glb": "model/gltf-binary"}
 """Suffix without its dot -> media type, for suffixes that the system may not know."""
 
@@ -30,7 +30,7 @@ __file__ = os.path.join(str(here().folders.base), "folder_paths.py")
 
 
 class CacheHelper:
-    """A context in which ComfyUI reads each folder once. Here folders are read at every question: nothing is kept."""
+    """A context in which ComfyUI reads each folder once. Nothing is kept here: `filename_list_cache` is enough."""
 
     def __init__(self) -> None:
         self.cache: dict[str, Any] = {}
@@ -174,7 +174,15 @@ def get_filename_list(folder_name: str) -> list[str]:
     key = map_legacy(folder_name)
     if key not in folder_names_and_paths:
         raise KeyError(folder_name)
-    return list(here().folders.list(key))
+    # Every class of a pack asks for lists in its INPUT_TYPES, and reading a large folder takes long.
+    folder = folder_names_and_paths.folder(key)
+    kept = filename_list_cache.get(key)
+    if kept is None or kept[0] != folder or any(_changed_at(path) != moment for path, moment in kept[1].items()):
+        moments = {str(root): _changed_at(str(root)) for root in folder.roots}
+        for root in folder.roots:
+            moments |= recursive_search(str(root))[1]
+        kept = filename_list_cache[key] = (folder, moments, here().folders.list(key))
+    return list(kept[2])
 
 
 def get_full_path(folder_name: str, filename: str) -> str | None:
@@ -236,6 +244,14 @@ def get_save_image_path(
     folder = confined(root, subfolder) if subfolder else root.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder), stem, highest_number(folder, stem) + 1, subfolder, filled
+
+
+def _changed_at(folder: str) -> float:
+    """When names were last added to or taken from a folder; -1 if there is no folder."""
+    try:
+        return os.path.getmtime(folder)
+    except OSError:
+        return -1.0
 
 
 def _content_type(name: str) -> str:

@@ -4,14 +4,13 @@ The checks are functions of `sampling_inside.py`; they run together in one proce
 """
 
 import ast
-import runpy
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.nodes.packs.inside_worker import outcomes_of
+
 HERE = Path(__file__).parent
-OUTCOMES: Callable[[str, Path], dict[str, str]] = runpy.run_path(str(HERE / "inside_worker.py"))["outcomes_of"]
 NAMES = [
     part.name
     for part in ast.parse((HERE / "sampling_inside.py").read_text()).body
@@ -21,7 +20,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return OUTCOMES("sampling_inside", tmp_path_factory.mktemp("worker"))
+    return outcomes_of("sampling_inside", tmp_path_factory.mktemp("worker"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -124,6 +124,9 @@ def _at(expected: Any, base: Path) -> Any:
         ("folder_names_and_paths['loras'][0].append(OTHER)", "loras", ["deep/b.pt", "one.safetensors", "z.gguf"]),
         ("supported_pt_extensions.add('.txt')", "loras", ["deep/b.pt", "notes.txt", "one.safetensors"]),
         ("folder_names_and_paths.update(loras=([], set()))", "loras", []),
+        ("folder_names_and_paths.update(mine=[OTHER, ['.GGUF']])", "mine", ["z.gguf"]),
+        ("folder_names_and_paths.update(mine=None)", "mine", []),
+        ("folder_names_and_paths.update(mine=([None], set()))", "mine", []),
     ],
 )
 def test_what_a_pack_adds_is_offered_by_our_loaders_and_told_to_the_server(
@@ -136,6 +139,34 @@ def test_what_a_pack_adds_is_offered_by_our_loaders_and_told_to_the_server(
         f"after(server_side.adopt(around.host.services().model_folders), server_side.list('{key}'))",
     ]
     assert evaluate(base, f"{SETUP}{adopted}OTHER = {str(base / 'other')!r}", lines) == [expected] * 3
+
+
+def test_a_list_is_read_again_when_a_folder_has_changed(tmp_path: Path) -> None:
+    setup = f"""{SETUP}
+root = Path(folder_paths.models_dir) / "loras"
+reads = []
+def listed():
+    names = folder_paths.get_filename_list("loras")
+    return [names, len(reads)]
+def changed(change):
+    change()
+    for place in (root, root / "deep"):  # later than what was seen, however coarse the clock of the disk is
+        if place.is_dir():
+            os.utime(place, (len(reads) + 1e9, len(reads) + 1e9))
+    return listed()
+whole = type(around.folders).list
+type(around.folders).list = lambda self, key: reads.append(key) or whole(self, key)
+"""
+    cases: list[tuple[str, Any]] = [
+        ("listed()", [[], 1]),
+        ("listed()", [[], 1]),
+        ("changed(lambda: (root / 'deep').mkdir(parents=True))", [[], 2]),
+        ("changed(lambda: (root / 'deep' / 'a.pt').touch())", [["deep/a.pt"], 3]),
+        ("listed()", [["deep/a.pt"], 3]),
+        ("after(folder_paths.filename_list_cache.clear(), listed())", [["deep/a.pt"], 4]),
+        ("after(supported_pt_extensions.clear(), supported_pt_extensions.add('.x'), listed())", [[], 5]),
+    ]
+    assert evaluate(tmp_path, setup, [line for line, _ in cases]) == [expected for _, expected in cases]
 
 
 def test_a_folder_that_comes_first_wins(base: Path) -> None:

@@ -114,6 +114,19 @@ async def test_the_server_is_told_of_every_route_with_its_whole_pattern(host: Ho
     assert ("POST", "/toys/echo") in host.services().routes
 
 
+async def test_the_server_is_told_whose_a_route_is(host: Host, tmp_path: Path) -> None:
+    register(host, tmp_path)
+    host.reports[:] = [
+        PackReport("mine", __file__, "custom_nodes.mine"),
+        PackReport("files", str(tmp_path), "custom_nodes.files"),
+    ]
+    owners = host.services().owners
+    assert {pattern: owners[pattern] for pattern in ("/toys/hello/{name}", "/toys/files/{path:.*}")} == {
+        "/toys/hello/{name}": "mine",
+        "/toys/files/{path:.*}": "files",
+    }
+
+
 async def test_a_route_that_two_packs_register_stays_with_the_first(host: Host, caplog: Any) -> None:
     host.server.routes.get("/same")(greet)
     host.server.routes.get("/same")(fail)
@@ -173,6 +186,43 @@ async def test_tasks_that_packs_left_running_end_with_the_host(folders: Folders)
     assert await asyncio.to_thread(begun.wait, 10)
     await host.close()
     assert ended.is_set()
+
+
+async def test_a_handler_that_blocks_keeps_neither_jobs_nor_the_end_waiting(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    host, entered, release = Host(NamedFolders(folders)), threading.Event(), threading.Event()
+
+    async def block(request: web.Request) -> web.Response:
+        entered.set()
+        release.wait(60)
+        return web.Response(text=request.path)
+
+    host.server.routes.get("/block")(block)
+    await host.start(ignore)
+    loop, thread = host.loop, host._thread
+    assert thread is not None
+    asking = asyncio.create_task(ask(host, "GET", "/block"))
+    assert await asyncio.to_thread(entered.wait, 30), "this loop goes on meanwhile"
+    monkeypatch.setattr("nodes.packs.host.GRACE", 0.1)
+    await host.close()
+    assert "left behind" in caplog.text
+    release.set()
+    assert await asking == (200, "/block")
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(host.server.close(), loop))
+    loop.call_soon_threadsafe(loop.stop)
+    await asyncio.to_thread(thread.join)
+    loop.close()
+
+
+async def test_a_socket_that_cannot_be_made_is_logged(host: Host, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    def refuse(prefix: str) -> str:
+        raise OSError(f"no room for {prefix}")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    await host.start(ignore)
+    assert "The routes of node packs cannot be served: no room for" in caplog.text
+    assert host.services().address is None
 
 
 def add(key: str, value: int) -> Any:

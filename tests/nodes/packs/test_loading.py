@@ -11,7 +11,7 @@ import pytest
 from executor.schema import NodeDefinition, NodeType, Result
 from nodes.packs.attempts import Attempts
 from nodes.packs.discovery import PackSource, find_packs, source_digest
-from nodes.packs.loading import PackLoader, log_failures
+from nodes.packs.loading import PackLoader, log_reports
 from nodes.registration import BUILT_IN
 
 V1 = """
@@ -246,9 +246,11 @@ def test_a_pack_that_fails_is_reported_and_costs_nobody_else(root, text, words, 
     assert len(sentence) < 500
     assert report.node_types == ()
     assert reports["good"].error is None
-    log_failures(reports.values())
+    with caplog.at_level("INFO"):
+        log_reports(reports.values())
     assert report.error in caplog.text
-    assert "good" not in caplog.text
+    assert [one.levelname for one in caplog.records if "Node pack" in one.message] == ["WARNING", "INFO"]
+    assert "Node pack good: 1 nodes in" in caplog.text
 
 
 def test_a_folder_that_is_no_package_is_reported(root):

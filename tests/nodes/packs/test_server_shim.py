@@ -31,6 +31,17 @@ async def toys(request):
 def shout(request):
     return {**request, "loud": True}
 instance.add_on_prompt_handler(shout)
+from nodes.declare import Shown, node
+
+@node("ToyShow", category="toys", is_output=True)
+def toy_show(*, x: int) -> Shown:
+    "Shows."
+    return Shown({"x": [x]})
+
+around.node_types["ToyShow"] = toy_show.node_type
+def verdict(prompt):
+    good, error, outputs, _ = asyncio.run(execution.validate_prompt("1", prompt))
+    return [good, error and error["type"], outputs]
 around.host.job_began("job-1", "client-1")
 """
 
@@ -69,6 +80,18 @@ CASES: list[tuple[str, Any]] = [
     (
         "asyncio.run(execution.validate_prompt('1', {'3': {'class_type': 'Nothing', 'inputs': {}}}))[0]",
         False,
+    ),
+    (
+        "verdict({'3': {'class_type': 'Nothing', 'inputs': {}}})",
+        [False, "missing_node_type", []],
+    ),
+    (
+        "verdict({'3': {'class_type': 'ToyShow', 'inputs': {}}, '4': {'class_type': 'ToyShow', 'inputs': {'x': 1}}})",
+        [True, None, ["4"]],
+    ),
+    (
+        "list(asyncio.run(execution.validate_prompt('1', {'3': {'class_type': 'ToyShow', 'inputs': {}}}))[3])",
+        ["3"],
     ),
     (
         "execution.PromptExecutor(instance)",

@@ -74,7 +74,25 @@ def test_is_changed_may_leave_out_what_has_a_default():
     assert "null" in ask(needs_mask.fingerprint, x=3)
 
 
-ANSWERS = [0, 1, 1.0, True, None, "1", b"1", "", [1, 2], [1, [2]], (), {"a": 1}, {1, 2}, math.inf, Path("1"), 2**80]
+ANSWERS = [
+    0,
+    1,
+    1.0,
+    True,
+    None,
+    "1",
+    b"1",
+    "",
+    [1, 2],
+    [1, [2]],
+    (),
+    {"a": 1},
+    {1, 2},
+    math.inf,
+    Path("1"),
+    2**80,
+    2**2000,
+]
 
 
 def test_different_answers_are_different_and_equal_ones_equal():

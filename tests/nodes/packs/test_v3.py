@@ -171,7 +171,7 @@ class Bridge:
     def from_pack(value, wire_type):
         return (wire_type, value)
 
-ours, v3.v1.bridge = v3.v1.bridge, Bridge
+ours, v3.bridge = v3.bridge, Bridge
 found["arguments"] = {}
 matched = io.MatchType.Template("t")
 outputs = [io.Latent.Output(), io.MatchType.Output(matched), io.Image.Output(is_output_list=True)]
@@ -181,7 +181,7 @@ whole = lambda cls, **arguments: found.update(whole=arguments)
 adapt(toy(schema(*dynamic, is_input_list=True), whole)).call(
     plain=[1, 2], mode={"mode": ["b"], "width": [1], "inner": {"inner": ["k"], "x": [audio]}}
 )
-v3.v1.bridge = ours
+v3.bridge = ours
 """,
     )
     audio = {"waveform": 1, "sample_rate": 2}

@@ -21,6 +21,7 @@ def test_progress_reaches_the_call_that_it_is_made_in(found):
         ComfyAPISync().execution.set_progress(1, 4)
         ComfyAPISync().execution.set_progress(2.0, 4.0, node_id="7")
         ComfyAPISync().execution.set_progress(0.5, 1.0)
+        ComfyAPISync().execution.set_progress(0.5, 0)
         asyncio.run(ComfyAPI().execution.set_progress(value=4, max_value=4))
         found["told"] = steps.told
         found["other"] = attempt(ComfyAPISync().execution.set_progress, 1, 4, node_id="8")
@@ -28,7 +29,7 @@ def test_progress_reaches_the_call_that_it_is_made_in(found):
         found["outside"] = attempt(ComfyAPISync().execution.set_progress, 1, 4)
         """
     )
-    assert told["told"] == [(1, 4, None), (2, 4, None), (500, 1000, None), (4, 4, None)]
+    assert told["told"] == [(1, 4, None), (2, 4, None), (500, 1000, None), (0, 0, None), (4, 4, None)]
     assert told["other"] == "ValueError: Node 7 reports the progress of node 8; leave node_id out."
     assert told["outside"].startswith("RuntimeError: set_progress can be called while a node runs only")
 

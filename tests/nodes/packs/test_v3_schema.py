@@ -387,3 +387,34 @@ def test_what_follows_from_the_schema_is_in_the_definition(found):
     assert made["v1"] == [
         "toys", "EXECUTE_NORMALIZED", ["INT"], ["n"], [True], True, False, False, False, "EXECUTE_NORMALIZED_ASYNC",
     ]  # fmt: skip
+
+
+def test_classes_of_a_pack_do_not_leave_its_process(found):
+    seen = found(
+        """
+        from enum import StrEnum
+        from executor.schema import PackType
+
+        class Word(StrEnum):
+            A = "a"
+
+        class Wild(str):
+            def __ne__(self, other):
+                return False
+
+        wild = io.Custom(Wild("*"))
+        inputs = [wild.Input("x"), io.Combo.Input("c", options=[Word.A], default=Word.A, tooltip=Word.A)]
+        made = adapt(toy(io.Schema(
+            node_id=Word.A, display_name=Word.A, category=Word.A, description=Word.A, search_aliases=[Word.A],
+            inputs=inputs, outputs=[wild.Output(display_name=Word.A, tooltip=Word.A)],
+        ))).definition
+        found["wild"] = [isinstance(made.inputs[0].type, PackType), isinstance(made.outputs[0].type, PackType)]
+        found["definition"] = made
+        """
+    )
+    made = seen["definition"]  # it came through a pipe, whose other end knows no Word
+    assert seen["wild"] == [True, True]
+    texts = (made.class_type, made.display_name, made.category, made.description, *made.search_aliases)
+    assert texts == ("a",) * 5
+    assert (made.inputs[1].widget.choices, made.inputs[1].default, made.inputs[1].tooltip) == (("a",), "a", "a")
+    assert made.outputs == (OutputSocket("a", "*", False, "a"),)

@@ -27,6 +27,9 @@ __all__ = [
     "load_unet",
 ]  # fmt: skip
 
+TEXT_MODEL = "clip_l.transformer.text_model."
+"""What the names of the weights of the one text model begin with."""
+
 Tokens = dict[str, list[list[tuple[Any, ...]]]]
 
 
@@ -93,9 +96,10 @@ class TextPatcher:
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
         """Name of each weight -> the weight."""
+        named = {f"{TEXT_MODEL}{name}": weight for name, weight in self.network.weights.items()}
         return {
             name: [(weight, lambda one: one)]
-            for name, weight in self.network.weights.items()
+            for name, weight in named.items()
             if filter_prefix is None or name.startswith(filter_prefix)
         }
 

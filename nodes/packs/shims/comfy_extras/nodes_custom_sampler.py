@@ -6,6 +6,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from comfy_extras.built_in import node_class
 from nodes.diffusion.sampling.noise import Noise
 from nodes.diffusion.values import Latent
 from nodes.packs.bridge import latents
@@ -77,3 +78,8 @@ class Guider_DualCFG(comfy.samplers.CFGGuider):
 
     def _state(self) -> tuple[Any, ...]:
         return (*super()._state(), self.cfg1, self.cfg2, self.nested)
+
+
+def __getattr__(name: str) -> Any:
+    """The nodes themselves."""
+    return node_class(__name__, name)

@@ -40,7 +40,8 @@ class ExecutionSync:
             return _encoded(preview_image, None if ignore_size_limit else PREVIEW_SIZE)
 
         # Steps are whole numbers on the wire; a fraction of 1 would be none of them until the end.
-        scale = 1 if float(max_value).is_integer() and float(value).is_integer() else 1000 / max_value
+        whole = float(max_value).is_integer() and float(value).is_integer()
+        scale = 1 if whole or not max_value else 1000 / max_value
         shown = None if preview_image is None else preview
         context.progress.step(round(value * scale), round(max_value * scale), shown)
 

@@ -1,0 +1,1 @@
+"""Blocks of UNets and of autoencoders."""

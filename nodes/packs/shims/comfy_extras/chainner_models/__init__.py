@@ -1,0 +1,1 @@
+"""Upscaling networks by the name of the program that collected them."""

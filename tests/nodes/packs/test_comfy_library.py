@@ -1,0 +1,28 @@
+"""The library names that packs import exist, and do what packs rely on.
+
+The checks are functions of `library_inside.py`; they run together in one process of their own.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.packs.inside_worker import outcomes_of
+
+HERE = Path(__file__).parent
+NAMES = [
+    part.name
+    for part in ast.parse((HERE / "library_inside.py").read_text()).body
+    if isinstance(part, ast.FunctionDef) and part.name.startswith("inside_")
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return outcomes_of("library_inside", tmp_path_factory.mktemp("worker"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inside_a_worker(name: str, outcomes: dict[str, str]) -> None:
+    assert outcomes[name] == ""
