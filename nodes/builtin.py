@@ -3,6 +3,8 @@
 from executor.schema import NodeType
 from nodes import (
     conditioning,
+    conditioning_picture,
+    conditioning_sdxl,
     custom_sampling,
     image,
     image_edit,
@@ -21,6 +23,8 @@ from nodes.registration import Origin, register, typed_nodes
 MODULES = (
     loaders,
     conditioning,
+    conditioning_sdxl,
+    conditioning_picture,
     latent,
     latent_edit,
     sampling,

@@ -8,10 +8,11 @@ from nodes.diffusion.checkpoints.prediction import prediction_of
 from nodes.diffusion.checkpoints.source import part_under
 from nodes.diffusion.families.family import Family
 from nodes.diffusion.families.ldm import UNET_PREFIX
+from nodes.diffusion.families.told import tell_of
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.prediction import Prediction, make_discrete
 from nodes.diffusion.text.tokenizer import load_tokenizer
-from nodes.diffusion.values import VAE, Model, TextEncoder
+from nodes.diffusion.values import VAE, Model, TextEncoder, TextModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,40 @@ class Checkpoint:
     vae: VAE
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a single file of any known family. Raises CheckpointError with a sentence for the user."""
+def open_checkpoint(path: Path, embeddings: tuple[Path, ...] = ()) -> Checkpoint:
+    """Open a single file of any known family; `embeddings` are the folders where texts find theirs.
+
+    Raises CheckpointError with a sentence for the user.
+    """
     networks = load_networks(path)
     family = networks.family
     vae = vae_value(networks.vae)
     prediction = prediction_of(family, part_under(networks.source, UNET_PREFIX))
-    encoder = TextEncoder(networks.text_models[0], load_tokenizer(), family.layer)
+    encoder = encoder_value(family, networks.text_models, embeddings)
     return Checkpoint(model_value(family, networks.unet, prediction, vae), encoder, vae)
 
 
-def model_value(family: Family, unet: Network, prediction: Prediction, vae: VAE) -> Model:
+def model_value(family: Family, unet: Network, prediction: Prediction, vae: VAE | None) -> Model:
     """A UNet as its family reads it."""
-    return Model(unet, make_discrete(prediction, *family.beta_range), family.latent_scale, vae)
+    config = unet.module.config
+    return Model(
+        unet,
+        make_discrete(prediction, *family.beta_range),
+        family.latent_scale,
+        vae,
+        tell=tell_of(config, family.name, family.latent_scale),
+        family=family.name,
+        text_width=config.cross_attention_dim,
+    )
+
+
+def encoder_value(family: Family, networks: tuple[Network, ...], embeddings: tuple[Path, ...]) -> TextEncoder:
+    """Text models, in the order of the family's parts, as it reads them."""
+    models = tuple(
+        TextModel(part.role, network, part.pad, part.normed)
+        for part, network in zip(family.text, networks, strict=True)
+    )
+    return TextEncoder(models, load_tokenizer(), family.layer, embeddings)
 
 
 def vae_value(network: Network) -> VAE:

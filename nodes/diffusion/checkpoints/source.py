@@ -8,6 +8,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from nodes.diffusion.checkpoints.header import read_header
+from nodes.diffusion.checkpoints.pickled import is_pickle, read_pickle
 
 Shape = tuple[int, ...]
 
@@ -56,7 +57,9 @@ def part_under(source: Source, prefix: str) -> Part:
 
 
 def open_source(path: Path) -> Source:
-    """A model file. Raises CheckpointError with a sentence for the user."""
+    """A model file: safetensors, or a pickle that is nothing but data. Raises CheckpointError for the user."""
+    if path.is_file() and is_pickle(path):
+        return held(path, read_pickle(path))
     header = read_header(path)
 
     def read(names: Iterable[str]) -> dict[str, Tensor]:
@@ -64,3 +67,9 @@ def open_source(path: Path) -> Source:
             return {name: file.get_tensor(name) for name in names}
 
     return Source(path, header.shapes, read, header.metadata)
+
+
+def held(path: Path, tensors: Mapping[str, Tensor]) -> Source:
+    """Tensors that are open already, as the source of `path`."""
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    return Source(path, shapes, lambda names: {name: tensors[name] for name in names})

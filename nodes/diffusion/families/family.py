@@ -10,6 +10,7 @@ from nodes.diffusion.sampling.prediction import Prediction
 from nodes.diffusion.text.tokenizer import END
 from nodes.diffusion.values import TextRole
 
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """A text model of a family: where a checkpoint keeps it, and how the family reads it."""

@@ -30,11 +30,8 @@ def tell_of(config: Mapping[str, Any], family: str, latent_scale: float) -> Tell
     extra = config["in_channels"] - config["out_channels"]
     if vectors is None and extra == 0:
         return None
-    width = config["cross_attention_dim"]
 
     def tell(condition: Condition, scene: Scene) -> Told:
-        if condition.tokens.shape[-1] != width:
-            return Told()  # `check_width` says so, in better words
         said: dict[str, Tensor] = {}
         if config["addition_embed_type"] == "text_time":
             said = _pooled_and_numbers(condition, scene, vectors, refined=family == "sdxl_refiner")
@@ -55,7 +52,7 @@ def _pooled_and_numbers(condition: Condition, scene: Scene, vectors: int, *, ref
         )
     height, wide = (side * FACTOR for side in scene.latent.shape[-2:])
     size = condition.size or PictureSize(wide, height)
-    told = [size.height, size.width, size.crop_top, size.crop_left]
+    told: list[float] = [size.height, size.width, size.crop_top, size.crop_left]
     if refined:
         score = condition.aesthetic_score
         told.append(score if score is not None else DISLIKED if scene.negative else LIKED)

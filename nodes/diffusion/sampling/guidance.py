@@ -11,12 +11,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nodes.diffusion.compose import matched
-from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import Region, lay_out
 from nodes.diffusion.sampling.samplers.contract import Denoiser
-from nodes.diffusion.values import Condition, Conditioning, Model, Scene, Told
+from nodes.diffusion.sampling.telling import Telling, ask_network
+from nodes.diffusion.values import Conditioning, Model, Told
 
 _TINY = 1e-37
 """Keeps the mean of no conditions at 0."""
@@ -96,25 +95,17 @@ class Predictions:
     def __init__(
         self, model: Model, groups: Sequence[Conditioning], latent: Tensor, around: Around | None = None
     ) -> None:
-        """`model` must be resident while the object is used. The last of several groups is what to stay away from.
-
-        Raises ValueError if an area lies outside `latent`, or if a condition is not for this model.
-        """
+        """`model` must be resident while the object is used. Raises ValueError if an area lies outside `latent`, or if
+        a condition is for another model."""
         self.sampling = model.sampling
         self._model = model
         self._around = around
         self._groups = lay_out(groups, latent, model.sampling)
+        self._telling = Telling(model, groups, latent)
         device, dtype = model.network.device, model.network.dtype
         self._tokens = {
             id(region.condition): region.condition.tokens.to(device, dtype)
             for group in self._groups
-            for region in group
-        }
-        self._told = {
-            (index, id(region.condition)): _told(
-                model, region.condition, latent, negative=index == len(self._groups) - 1 > 0
-            )
-            for index, group in enumerate(self._groups)
             for region in group
         }
 
@@ -141,12 +132,9 @@ class Predictions:
         """Denoised cut of the latent for each region: (regions, N, channels, height, width)."""
         cuts = torch.cat([region.box.cut(x) for _, region in batch])
         contexts = [self._tokens[id(region.condition)] for _, region in batch]
-        levels, network = torch.full((len(cuts),), sigma, device=x.device), self._model.network
+        levels = torch.full((len(cuts),), sigma, device=x.device)
         tokens = torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)])
-        told = [
-            _cut(self._told[index, id(region.condition)], region.box.cut, len(x), network) for index, region in batch
-        ]
-        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch), _together(told))
+        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch), self._telling.batch(batch, x))
         denoised = self._around(self._through, one) if self._around else self._through(one)
         return denoised.unflatten(0, (len(batch), len(x)))
 
@@ -158,22 +146,9 @@ def denoise(model: Model, x: Tensor, sigma: Tensor, tokens: Tensor, told: Told |
     """The clean latents that a resident network sees in (B, channels, h, w) `x` at levels (B,) under (B, tokens, width)
     `tokens` and what else it is told."""
     network, sampling = model.network, model.sampling
-    prediction = ask_network(
-        network.module, sampling.network_input(x, sigma).to(network.dtype), sampling.timestep(sigma), tokens, told
-    )
+    scaled = sampling.network_input(x, sigma).to(network.dtype)
+    prediction = ask_network(network.module, scaled, sampling.timestep(sigma), tokens, told)
     return sampling.denoised(prediction.to(x.dtype), x, sigma)
-
-
-def ask_network(module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, told: Told | None = None) -> Tensor:
-    """What a UNet2DConditionModel predicts for (B, channels, h, w) `x`, which is scaled already."""
-    vectors = {} if told is None else dict(told.vectors)
-    if told is not None and told.channels is not None:
-        x = torch.cat([x, told.channels], dim=1)
-    classes = vectors.pop("class_labels", None)
-    further = {} if classes is None else {"class_labels": classes}
-    if vectors:
-        further["added_cond_kwargs"] = vectors
-    return module(x, timestep, encoder_hidden_states=tokens, return_dict=False, **further)[0]
 
 
 def with_mask(guider: Guider, mask: Tensor) -> Guider:
@@ -258,31 +233,4 @@ def _equally_long(contexts: Sequence[Tensor]) -> list[Tensor]:
 
 def _for_each(context: Tensor, count: int) -> Tensor:
     """One row for each latent; a batch of texts is repeated over a larger batch of latents."""
-    return matched(context, count)
-
-
-def _told(model: Model, condition: Condition, latent: Tensor, *, negative: bool) -> Told:
-    width = condition.tokens.shape[-1]
-    if model.text_width is not None and width != model.text_width:
-        raise ValueError(
-            f"The conditioning was encoded with {width} numbers for each token and the model wants {model.text_width}. "
-            "Encode the text with the text encoder of the model's own family."
-        )
-    return model.tell(condition, Scene(latent, model.mask, negative)) if model.tell else Told()
-
-
-def _cut(told: Told, cut: Callable[[Tensor], Tensor], count: int, network: Network) -> Told:
-    """What is told of a rectangle, for each of `count` latents, where and as the network computes."""
-
-    def placed(tensor: Tensor) -> Tensor:
-        return _for_each(tensor.to(network.device, network.dtype), count)
-
-    channels = None if told.channels is None else placed(cut(told.channels))
-    return Told({name: placed(vector) for name, vector in told.vectors.items()}, channels)
-
-
-def _together(told: Sequence[Told]) -> Told:
-    """In one batch. Conditions of one model are told the same kinds of things."""
-    vectors = {name: torch.cat([one.vectors[name] for one in told]) for name in told[0].vectors}
-    channels = [one.channels for one in told if one.channels is not None]
-    return Told(vectors, torch.cat(channels) if channels else None)
+    return context.repeat(math.ceil(count / len(context)), 1, 1)[:count]
