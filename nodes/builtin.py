@@ -2,6 +2,7 @@
 
 from executor.schema import NodeType
 from nodes import (
+    batches,
     conditioning,
     conditioning_picture,
     conditioning_sdxl,
@@ -13,10 +14,13 @@ from nodes import (
     loaders,
     logic,
     mask,
+    model_sampling,
     primitives,
+    sampler_choices,
     sampling,
     sigmas,
     strings,
+    transform,
 )
 from nodes.registration import Origin, register, typed_nodes
 
@@ -29,10 +33,14 @@ MODULES = (
     latent_edit,
     sampling,
     custom_sampling,
+    sampler_choices,
+    model_sampling,
     sigmas,
     image,
     image_edit,
     mask,
+    batches,
+    transform,
     primitives,
     strings,
     logic,

@@ -185,7 +185,6 @@ class PackProxy:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
             message = f"{match.who} did not answer within {self._deadline:g} s."
             return ApiError(504, "pack_timeout", message)
-        self._pool.lost(match.station)  # if it is not, it says so at once
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return _restarting(match)
         message = f"{match.who} ended the connection before its answer was complete."

@@ -209,8 +209,8 @@ class WorkerPool:
     async def _keep(self, station: Station) -> None:
         loop, failures = asyncio.get_running_loop(), 0
         while True:
-            station.gone.clear()
             station.failure = await self._load(station)
+            station.gone.clear()  # what was met until now was the loss of the one before
             if station.failure is None:
                 began = loop.time()
                 await self._until_gone(station)

@@ -5,6 +5,7 @@ Serves no routes and knows no worker.
 
 import importlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from nodes.packs.instances import Instances
 from nodes.packs.reporting import frames, said, why
 
 log = logging.getLogger(__name__)
+
+SLOW = 10.0
+"""After so many seconds of importing one pack, the log says which it is: nothing can run before it is done."""
 
 
 @dataclass(slots=True)
@@ -40,10 +44,15 @@ class _Loading:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
+        text = "Node pack %s is still being imported after %g s, and nothing can run before it is done."
+        slow = threading.Timer(SLOW, log.warning, (text, self.source.name, SLOW))
+        slow.daemon = True
         start = time.perf_counter()
+        slow.start()
         try:
             yield
         finally:
+            slow.cancel()
             self.seconds += time.perf_counter() - start
 
     def report(self) -> PackReport:

@@ -71,9 +71,9 @@ class RouteServer:
         self._folder = Path(tempfile.mkdtemp(prefix="heddle-packs-"))  # 0700, so that nobody else connects
         address = str(self._folder / "http")
         # The request that `web.Server` makes by itself knows nothing of routes.
-        self._runner = web.ServerRunner(
-            web.Server(self._answer, request_factory=self._make_request), shutdown_timeout=LINGER
-        )
+        # No access log: the server, which forwards the request, has its own.
+        serving = web.Server(self._answer, request_factory=self._make_request, access_log=None)
+        self._runner = web.ServerRunner(serving, shutdown_timeout=LINGER)
         await self._runner.setup()
         await web.UnixSite(self._runner, address).start()
         os.chmod(address, 0o600)

@@ -1,4 +1,4 @@
-"""What the function of a V1 class may return, in all its forms, as a `Result`."""
+"""What the function of a class may return, in all its forms, as a `Result`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,12 +14,24 @@ def result_of(answer: Any, definition: NodeDefinition, from_pack: FromPack) -> R
 
     Values beyond the outputs are dropped and missing ones are None, which is what nodes get who read them.
     """
+    if hasattr(answer, "block_execution"):
+        answer = _told(answer)
     if not isinstance(answer, Mapping):
         return Result(_outputs(answer, definition, from_pack, expanded=False))
     expand = answer.get("expand")
     values = answer.get("result")
     outputs = _outputs(() if values is None else values, definition, from_pack, expanded=expand is not None)
     return Result(outputs, answer.get("ui"), None if expand is None else _expansion(expand, from_pack))
+
+
+def _told(output: Any) -> dict[str, Any]:
+    """What V3's NodeOutput says, as V1 says it: classes of either kind may return one."""
+    blocked = output.block_execution is not None
+    return {
+        "result": ExecutionBlocker(output.block_execution or None) if blocked else output.args,
+        "ui": output.ui.as_dict() if hasattr(output.ui, "as_dict") else output.ui,
+        "expand": output.expand,
+    }
 
 
 def _outputs(values: Any, definition: NodeDefinition, from_pack: FromPack, *, expanded: bool) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from executor.context import executing
-from executor.schema import ExecutionBlocker, Lane, NodeDefinition, NodeType, OutputSocket, Result
+from executor.schema import Lane, NodeDefinition, NodeType, OutputSocket, Result
 from nodes.packs import bridge, v1_inputs, v1_questions
 from nodes.packs.calling import call_code, pack_code
 from nodes.packs.v1_inputs import plain
@@ -48,14 +48,14 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
             arguments = _arguments(definition, nested, given)
         return call_code(execute, arguments, lambda answer: result_of(told(answer), definition, _from_pack))
 
-    def told(answer: Any) -> dict[str, Any]:
+    def told(answer: Any) -> Any:
         output = node.NodeOutput.of(answer)
         if output.expand is not None and not schema.enable_expand:
             raise RuntimeError(
                 f"{definition.class_type} wants to expand into other nodes, but its schema does not say "
                 f"enable_expand=True. This is a mistake in {module}."
             )
-        return _told(output)
+        return output
 
     def needs(**given: Any) -> Sequence[str] | Awaitable[Sequence[str]]:
         with pack_code():
@@ -194,17 +194,6 @@ def _named(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Mappin
 def _takes_more(function: Callable[..., Any]) -> bool:
     parameters = inspect.signature(function).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def _told(output: Any) -> dict[str, Any]:
-    """What a NodeOutput says, in the words of V1."""
-    blocked = output.block_execution is not None
-    ui = output.ui
-    return {
-        "result": ExecutionBlocker(output.block_execution or None) if blocked else output.args,
-        "ui": ui.as_dict() if hasattr(ui, "as_dict") else ui,
-        "expand": output.expand,
-    }
 
 
 def _from_pack(value: Any, wire_type: str) -> Any:

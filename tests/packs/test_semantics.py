@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from executor.events import NodeProgress, RunInterrupted
+from executor.events import NodePreview, NodeProgress, RunInterrupted
 from tests.packs.bench import FORMS, plain
 
 CLASSES = ("V1", "V3")
@@ -85,6 +85,14 @@ EXPANSIONS = {
         "o = LoopOpen value=0\ni = Increment value=o.1\nb = Below value=i limit=100\n"
         "c = LoopClose flow=o again=b value=i\ns = Show value=c",
         {"s": [100]},
+    ),
+    "a result that is a whole list of another node's does not move the other results": (
+        "m = Many count=3\ns = Show value=m\nt = Show value=m.1",
+        {"s": [0, 1, 2], "t": [3]},
+    ),
+    "a link that was delivered raw leads where it led": (
+        "i = Increment value=1\nd = Defer value=i\ns = Show value=d",
+        {"s": [3]},
     ),
     "what was expanded feeds on": ("t = Twice value=1\nu = Twice value=t\ns = Show value=u", {"s": [5]}),
 }
@@ -256,6 +264,8 @@ class TestEachForm:
             ("Checked value=8", []),
             ("Checked value=3", [("custom_validation_failed", "value", "must be even")]),
             ("Checked value=2 factor=8", [("value_bigger_than_max", "factor", "")]),
+            ("CheckedAll value=8 factor=9", []),
+            ("CheckedAll value=13", [("exception_during_validation", None, "it brings bad luck")]),
             ("CheckedTypes value=i", []),
             ("CheckedTypes value=j", []),
             ("CheckedTypes value=p", [("custom_validation_failed", "value", "IMAGE is no text")]),
@@ -373,6 +383,11 @@ class TestEachForm:
         assert {node_id for node_id, _, _ in ran.progress} == {"p"}
         assert [(value, total) for _, value, total in ran.progress if value != 2] == [(1, 3), (3, 3)]
 
+    def test_a_picture_of_unfinished_work_is_told(self, packs, form):
+        ran = check(packs, form, "p = Paints\ns = Show value=p", {"s": [1]})
+        (event,) = [event for event in ran.events if isinstance(event, NodePreview)]
+        assert (event.node_id, event.preview.media_type) == ("p", "image/jpeg")
+
 
 # What only classes have
 
@@ -382,6 +397,16 @@ class TestEachClass:
     def test_a_lazy_input_is_never_made_if_nobody_can_ask_for_it(self, packs, form):
         ran = check(packs, form, "i = Increment\nu = Unasked value=i\ns = Show value=u", {"s": ["null"]})
         assert "i" not in ran.executed
+
+    @pytest.mark.parametrize("result", ["tuple", "list", "dict", "ui"])
+    def test_a_result_may_have_several_forms(self, packs, form, result):
+        ran = packs.run(form, f"r = Returns form={result}\ns = Show value=r")
+        assert ran.shown == {"s": [1]} | ({"r": [9]} if result == "ui" else {})
+
+    def test_a_complaint_is_repeated_for_each_input_that_was_shown(self, packs, form):
+        errors = packs.refused(form, "c = CheckedAll factor=200\ns = Show value=c")
+        named = {error.extra_info.get("input_name") for error in errors if error.type == "custom_validation_failed"}
+        assert named == {"value", "factor"}
 
     def test_a_fingerprint_that_fails_equals_nothing(self, packs, form, tmp_path):
         (tmp_path / "watched.txt").write_text("one")
@@ -400,6 +425,11 @@ def test_a_v3_class_expands_only_if_its_schema_says_so(packs):
     ran = packs.run("V3", "u = Unexpected\ns = Show value=u")
     assert set(ran.failed) == {"u"}
     assert "enable_expand" in ran.failed["u"].message
+
+
+def test_an_output_node_of_v3_knows_its_run_without_asking(packs):
+    ran = packs.run("V3", "k = KnowsUnasked", extra_pnginfo={"workflow": {}})
+    assert ran.shown == {"k": [["k"], {"workflow": {}}]}
 
 
 # What only V3 and typed functions have: sockets that depend on values

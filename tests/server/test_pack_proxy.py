@@ -13,6 +13,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from executor.packs import PackReport, PackServices
+from server.keys import WORKERS
 from tests.server.conftest import Server
 from tests.server.fake_worker import FakeWorker
 
@@ -253,12 +254,19 @@ async def test_a_worker_that_is_gone_is_said_and_its_successor_answers(server: S
     packs.address += "2"
     await packs.start()
     server.worker.services = replace(server.worker.services, address=packs.address)
-    for _ in range(200):
-        status, _ = await server.get("/toys/a")
-        if status == 200:
-            break
-        await asyncio.sleep(0.01)
-    assert status == 200
+    pool = server.app[WORKERS]
+    server.worker.killed.set()
+    await pool.stations[0].gone.wait()
+    await pool.until(lambda: pool.stations[0].ready)
+    assert (await server.get("/toys/a"))[0] == 200
+
+
+async def test_a_route_that_always_breaks_costs_the_worker_nothing(server: Server):
+    station = server.app[WORKERS].stations[0]
+    for _ in range(10):
+        assert (await server.post("/toys/deaf"))[0] == 502
+        assert station.ready
+    assert server.worker.asked_definitions == 1
 
 
 async def test_a_route_that_a_pack_adds_later_is_found(server: Server, monkeypatch):

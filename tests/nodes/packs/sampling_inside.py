@@ -117,6 +117,28 @@ def inside_a_mask_holds_for_packs_as_for_the_node() -> None:
         assert torch.allclose(ours[..., :4], latent().samples[..., :4], atol=1e-5)
 
 
+def inside_areas_masks_and_moments_count_for_packs_as_for_the_node() -> None:
+    words = text("a small red cube at night"), text("day")
+    left = conditioning.conditioning_set_area_percentage(conditioning=words[0], width=0.5, strength=0.7)
+    right = conditioning.conditioning_set_area(conditioning=words[1], width=64, height=64, x=16, y=8)
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:7, 1:5] = 1
+    masked = conditioning.conditioning_set_mask(conditioning=words[1], mask=mask, set_cond_area="mask bounds")
+    late = conditioning.conditioning_set_timestep_range(conditioning=words[0], start=0.4, end=0.9)
+    memory, start = here().resources["DeviceMemory"], latent()
+    for cfg in (4.0, 1.0):
+        for positive, negative in ((left + right, words[1]), (masked + words[0], late + right), (late, masked)):
+            ours = sampling.k_sampler(
+                model=loaded().MODEL, seed=SEED, steps=STEPS, cfg=cfg, sampler_name="euler", scheduler="normal",
+                positive=positive, negative=negative, latent_image=start, memory=memory, progress=Silent(),
+            ).samples  # fmt: skip
+            theirs = comfy.sample.sample(
+                to_pack(loaded().MODEL), comfy.sample.prepare_noise(start.samples, SEED), STEPS, cfg, "euler", "normal",
+                to_pack(positive), to_pack(negative), start.samples, seed=SEED,
+            )  # fmt: skip
+            assert torch.equal(ours, theirs)
+
+
 def inside_a_scale_of_one_is_the_same_for_packs() -> None:
     model = loaded().MODEL
     assert torch.equal(by_pack(to_pack(model), cfg=1.0), by_node(model, cfg=1.0))
@@ -184,11 +206,12 @@ def inside_wrappers_see_every_step_of_a_run() -> None:
             return executor(*args, **kwargs)
 
         patcher.add_wrapper_with_key(kind, "test", wrapper)
+    patcher.add_callback_with_key(CallbacksMP.ON_LOAD, "test", lambda model, device, *_: heard.append(f"on {device}"))
     patcher.add_callback_with_key(CallbacksMP.ON_PRE_RUN, "test", lambda _: heard.append("pre run"))
     patcher.add_callback_with_key(CallbacksMP.ON_CLEANUP, "test", lambda _: heard.append("cleanup"))
     assert torch.equal(by_pack(patcher), by_node(loaded().MODEL))
     assert heard == [
-        "outer_sample", "prepare_sampling", "pre run", "sampler_sample", "predict_noise", "apply_model",
+        "outer_sample", "prepare_sampling", "on cpu", "pre run", "sampler_sample", "predict_noise", "apply_model",
         "diffusion_model", "cleanup",
     ]  # fmt: skip
     heard.clear()
@@ -272,6 +295,30 @@ def inside_a_sampler_function_of_a_pack_works_in_our_node() -> None:
     )
     assert seen == list(range(STEPS))
     assert from_pack(to_pack(theirs), "SAMPLER").function.source is theirs.function.source
+
+
+def inside_samplers_and_schedules_that_a_pack_adds_are_found_by_name() -> None:
+    from comfy.k_diffusion import sampling as functions
+
+    def sample_mine(model: Any, x: Tensor, sigmas: Tensor, **told: Any) -> Tensor:
+        return functions.sample_euler(model, x, sigmas, **told) * 2
+
+    def schedule(n: int, sigma_min: float, sigma_max: float) -> Tensor:
+        return functions.get_sigmas_karras(n, sigma_min, sigma_max)
+
+    functions.sample_mine = sample_mine
+    comfy.samplers.KSampler.SAMPLERS.append("mine")
+    comfy.samplers.SCHEDULER_HANDLERS["ours"] = comfy.samplers.SchedulerHandler(schedule, use_ms=False)
+    model = to_pack(loaded().MODEL)
+    try:
+        assert torch.equal(by_pack(model, sampler="mine"), by_pack(model) * 2)
+    finally:
+        comfy.samplers.KSampler.SAMPLERS.remove("mine")
+    sampling_of_it = model.get_model_object("model_sampling")
+    made = [comfy.samplers.calculate_sigmas(sampling_of_it, name, 4) for name in ("ours", "karras")]
+    assert torch.equal(*made)
+    with pytest.raises(ValueError, match="no scheduler called 'none'"):
+        comfy.samplers.calculate_sigmas(sampling_of_it, "none", 4)
 
 
 def inside_our_sampler_comes_back_as_itself() -> None:

@@ -66,6 +66,13 @@ async def absent(request: web.Request) -> web.Response:
     raise web.HTTPNotFound(text=f"nothing at {request.path}")
 
 
+class Looking(web.View):
+    """A handler that is a class."""
+
+    async def get(self) -> web.Response:
+        return web.Response(text=f"seen {self.request.path}")
+
+
 def register(host: Host, files: Path) -> None:
     """Every way in which packs register routes."""
     routes, app = host.server.routes, host.server.app
@@ -75,6 +82,7 @@ def register(host: Host, files: Path) -> None:
     routes.get("/toys/fail")(fail)
     routes.get("/toys/absent")(absent)
     app.router.add_post("/toys/echo", echo)
+    app.router.add_view("/toys/view", Looking)
     app.add_routes([web.static("/toys/files", files)])
     app[WORD] = "state"
 
@@ -97,6 +105,7 @@ async def test_routes_answer_whenever_they_were_registered(when: str, host: Host
     await check("GET", "/toys/all/of/them", (200, "hello of/them"))
     await check("GET", "/toys/files/a.txt", (200, "in a file"))
     await check("POST", "/toys/echo", (200, '{"got": [1], "app": "state"}'), [1])
+    await check("GET", "/toys/view", (200, "seen /toys/view"))
     await check("GET", "/toys/absent", (404, "nothing at /toys/absent"))
     await check("GET", "/elsewhere", (404, "404: Not Found"))
     await check("POST", "/toys/hello", (405, "405: Method Not Allowed"))

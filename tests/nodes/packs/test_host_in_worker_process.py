@@ -14,7 +14,8 @@ from executor.installation import make_folders
 from executor.packs import PackMessage
 from executor.process import ProcessWorker
 from executor.worker import Job
-from main import WorkerOptions, make_worker
+from executor.worker_options import WorkerOptions
+from main import make_worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # they share one worker
 
@@ -122,24 +123,41 @@ async def test_a_prompt_handler_changes_what_was_sent(worker: ProcessWorker) -> 
     assert await worker.rewrite_prompt({"prompt": {}, "client_id": "c"}) == {"prompt": {"added": 1}, "client_id": "c"}
 
 
-async def test_a_node_calls_built_in_nodes_and_talks_to_its_client(worker: ProcessWorker, base: Path) -> None:
+def paint(side: int) -> dict[str, Any]:
+    return {"7": {"class_type": "Paint", "inputs": {"side": side, "toy": "bear.safetensors"}}}
+
+
+async def listen(worker: ProcessWorker, count: int) -> list[PackMessage]:
+    """The next messages of the worker."""
     heard: list[PackMessage] = []
+    async for message in worker.messages():
+        heard.append(message)
+        if len(heard) == count:
+            break
+    return heard
 
-    async def listen() -> None:
-        async for message in worker.messages():
-            heard.append(message)
-            return
 
-    listening = asyncio.create_task(listen())
-    prompt = {"7": {"class_type": "Paint", "inputs": {"side": 8, "toy": "bear.safetensors"}}}
-    job = Job("job", prompt, extra_pnginfo={"workflow": {"id": "w"}}, client_id="client-1")
+async def test_each_of_several_jobs_talks_to_its_own_client(worker: ProcessWorker) -> None:
+    async def run(number: int) -> list[str]:
+        job = Job(f"job-{number}", paint(16 + number), client_id=f"client-{number}")
+        return [event.message async for event in worker.run(job) if isinstance(event, NodeFailed)]
+
+    listening = asyncio.create_task(listen(worker, 3))
+    assert await asyncio.gather(*map(run, range(3))) == [[], [], []]
+    heard = await asyncio.wait_for(listening, 30)
+    assert sorted(str(message.client_id) for message in heard) == ["client-0", "client-1", "client-2"]
+
+
+async def test_a_node_calls_built_in_nodes_and_talks_to_its_client(worker: ProcessWorker, base: Path) -> None:
+    listening = asyncio.create_task(listen(worker, 1))
+    job = Job("job", paint(8), extra_pnginfo={"workflow": {"id": "w"}}, client_id="client-1")
     events = [event async for event in worker.run(job)]
     assert [event.message for event in events if isinstance(event, NodeFailed)] == []
     assert [(event.value, event.total) for event in events if isinstance(event, NodeProgress)] == [(1, 2)]
     (done,) = (event for event in events if isinstance(event, NodeExecuted))
-    image = {"filename": "painted_00001_.png", "subfolder": "toys", "type": "output"}
-    assert done.ui == {"images": [image]}
-    assert (base / "output" / "toys" / "painted_00001_.png").is_file()
-    await asyncio.wait_for(listening, 30)
+    assert done.ui is not None
+    (image,) = done.ui["images"]
+    assert (image["subfolder"], image["type"]) == ("toys", "output")
+    assert (base / "output" / "toys" / image["filename"]).is_file()
     about = {"node": "7", "toy": "bear.safetensors", "prefix": "7.0.0."}
-    assert heard == [PackMessage("toys.painted", about, "client-1")]
+    assert await asyncio.wait_for(listening, 30) == [PackMessage("toys.painted", about, "client-1")]

@@ -105,3 +105,19 @@ nodes.EXTENSION_WEB_DIRS["other"] = "/elsewhere"
         ),
     ]
     assert evaluate(base, setup, [line for line, _ in cases]) == [expected for _, expected in cases]
+
+
+def test_scripts_that_run_before_torch_find_folders_and_the_server_without_it(base: Path) -> None:
+    setup = "import comfy.cli_args, execution, folder_paths, server"
+    assert evaluate(base, setup, ["[name for name in ('torch', 'numpy') if name in sys.modules]"]) == [[]]
+
+
+def test_modules_of_the_library_are_attributes_of_it(base: Path) -> None:
+    lines = [
+        "comfy.cli_args.args.port",
+        "comfy.model_management.__name__",
+        "comfy.nonsense",
+        "hasattr(comfy, '__path__')",
+    ]
+    expected = [8188, "comfy.model_management", "AttributeError: module 'comfy' has no attribute 'nonsense'", True]
+    assert evaluate(base, "import comfy", lines) == expected

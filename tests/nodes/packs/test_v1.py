@@ -4,15 +4,19 @@
 
 import asyncio
 import inspect
+import json
 import pickle
 from enum import Enum
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from executor.context import ExecutingContext, executing
 from executor.schema import MISSING, ExecutionBlocker, PackType, Result
-from nodes.packs import v1
+from nodes.packs import v1, v1_inputs
 from nodes.packs.instances import Instances
 
 
@@ -125,6 +129,25 @@ OPTIONS = [
 @pytest.mark.parametrize(("options", "expected"), OPTIONS)
 def test_options_become_plain_data(options, expected):
     assert dict(socket(("INT", options)).options) == expected
+
+
+SAID = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.sampled_from(Kind)
+ODD = st.builds(object) | st.just(print) | st.just(int) | st.just(torch.tensor(2.5)) | st.just(torch.zeros(2))
+VALUES = st.recursive(
+    SAID | ODD,
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.frozensets(SAID)
+        | st.dictionaries(SAID | st.tuples(st.integers()), inner)
+    ),
+)
+
+
+@given(VALUES)
+def test_whatever_options_hold_can_be_said_in_json(value):
+    said = v1_inputs.plain(value)
+    assert said is MISSING or json.loads(json.dumps(said, allow_nan=False)) == said
 
 
 def test_options_with_a_meaning_have_a_place_of_their_own():
@@ -267,6 +290,8 @@ RESULTS = [
         Result((LINK, LINK), None, {"9.0.0.1": {"class_type": "X", "inputs": {"a": LINK, "b": 5}}}),
     ),
     ({"expand": {}, "result": (1, [2])}, Result((1, [2]), None, {})),
+    (SimpleNamespace(args=(1, [2]), ui=UI, expand=None, block_execution=None), Result((1, [2]), UI)),
+    (SimpleNamespace(args=(), ui=None, expand=None, block_execution="no"), Result((BLOCKER, BLOCKER))),
 ]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 from executor.context import executing
 from executor.dynamic_prompt import DynamicPrompt
-from executor.progress import Progress
+from executor.progress import Preview, Progress
 from executor.schema import RunInfo, Widget
 from nodes.declare import (
     ApiKey,
@@ -128,6 +128,17 @@ def checked(*, value: AtMostFour = 2, factor: AtMostFour = 2) -> int:
     return value * factor
 
 
+def all_modest(**given):
+    if given["value"] == 13:
+        raise LookupError("it brings bad luck")
+    return [f"{name} - too large" for name, value in given.items() if value >= 100]
+
+
+@node("Typed.CheckedAll", category="toys", validate=all_modest)
+def checked_all(*, value: AtMostFour = 2, factor: AtMostFour = 2) -> int:
+    return value * factor
+
+
 async def content_later(path):
     await asyncio.sleep(0)
     return Path(path).read_text()
@@ -235,6 +246,23 @@ def carry(*, value: AnyValue) -> AnyValue | Expanded:
     return Expanded(graph, (graph.add(join, a={value}, b=[value, 0]).out(),))
 
 
+class Several(NamedTuple):
+    all: int
+    count: int
+
+
+@node("Typed.Many", category="toys")
+def many(*, count: int = 3) -> Several | Expanded:
+    graph = SubGraph()
+    return Expanded(graph, (graph.add(items, count=count).out(), count))
+
+
+@node("Typed.Defer", category="toys")
+def defer(*, value: RawLink[int] = 0) -> int | Expanded:
+    graph = SubGraph()
+    return Expanded(graph, (graph.add(increment, value=value).out(),))
+
+
 @node("Typed.Below", category="toys")
 def below(*, value: int = 0, limit: int = 3) -> bool:
     return value < limit
@@ -328,6 +356,12 @@ def steps(*, count: int = 3, progress: Injected[Progress]) -> int:
     for step in range(count):
         progress.step(step + 1, count)
     return count
+
+
+@node("Typed.Paints", category="toys")
+def paints(*, progress: Injected[Progress]) -> int:
+    progress.step(1, 2, lambda: Preview(b"picture", "image/jpeg"))
+    return 1
 
 
 @node("Typed.Endless", category="toys")

@@ -10,6 +10,7 @@ from comfy.utils import ProgressBar
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
+from PIL import Image
 
 from server import PromptServer
 
@@ -210,6 +211,24 @@ class Checked:
     @classmethod
     def VALIDATE_INPUTS(cls, value):
         return "must be even" if value is not None and value % 2 else True
+
+    def run(self, value, factor):
+        return (value * factor,)
+
+
+class CheckedAll:
+    @classmethod
+    def INPUT_TYPES(cls):
+        number = ("INT", {"default": 2, "max": 4})
+        return {"required": {"value": number, "factor": number}}
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("INT",), "run", "toys"
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **given):
+        if given["value"] == 13:
+            raise LookupError("it brings bad luck")
+        return given["factor"] is None or given["factor"] < 100
 
     def run(self, value, factor):
         return (value * factor,)
@@ -494,6 +513,34 @@ def between(prompt, first, last):
     return inside
 
 
+class Many:
+    """Its results are a whole list that another node makes, and a value."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"count": ("INT", {"default": 3})}}
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("INT", "INT"), "run", "toys"
+
+    def run(self, count):
+        graph = GraphBuilder()
+        return {"result": (graph.node("V1.Items", count=count).out(0), count), "expand": graph.finalize()}
+
+
+class Defer:
+    """Hands the link that it was given to the node that it expands into."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": ("INT", {"default": 0, "rawLink": True})}}
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("INT",), "run", "toys"
+
+    def run(self, value):
+        graph = GraphBuilder()
+        return {"result": (graph.node("V1.Increment", value=value).out(0),), "expand": graph.finalize()}
+
+
 class Block:
     """Blocks odd values."""
 
@@ -572,6 +619,33 @@ class Steps:
         return (count,)
 
 
+class Paints:
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("INT",), "run", "toys"
+
+    def run(self):
+        ProgressBar(2).update_absolute(1, 2, ("JPEG", Image.new("RGB", (8, 4)), None))
+        return (1,)
+
+
+class Returns:
+    """Gives its result in one of several forms."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"form": ("STRING", {"default": ""})}}
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("INT",), "run", "toys"
+
+    def run(self, form):
+        return {"tuple": (1,), "list": [1], "dict": {"result": (1,)}, "ui": {"result": [1], "ui": {"values": [9]}}}[
+            form
+        ]
+
+
 class Endless:
     @classmethod
     def INPUT_TYPES(cls):
@@ -631,9 +705,10 @@ class Picture:
 
 
 CLASSES = (
-    Items, Show, Each, Join, Whole, Fan, Increment, Either, FirstBig, LazyWhole, Unasked, Watched, Checked, Later,
-    CheckedTypes, Knows, KnowsWhole, Key, Raw, More, Anything, Twice, Repeat, Mixed, Reveal, Circle, ExpandFail, Carry,
-    Below, LoopOpen, LoopClose, Block, BlockBoth, Meet, Where, Fail, Steps, Endless, Made, Keeps, Picture,
+    Items, Show, Each, Join, Whole, Fan, Increment, Either, FirstBig, LazyWhole, Unasked, Watched, Checked, CheckedAll,
+    CheckedTypes, Later, Knows, KnowsWhole, Key, Raw, More, Anything, Twice, Repeat, Mixed, Reveal, Circle, ExpandFail,
+    Carry, Many, Defer, Below, LoopOpen, LoopClose, Block, BlockBoth, Meet, Where, Fail, Steps, Paints, Returns,
+    Endless, Made, Keeps, Picture,
 )  # fmt: skip
 NODE_CLASS_MAPPINGS = {f"V1.{cls.__name__}": cls for cls in CLASSES}
 NODE_DISPLAY_NAME_MAPPINGS = {"V1.Items": "Items of V1"}

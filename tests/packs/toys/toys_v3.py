@@ -10,6 +10,7 @@ from comfy_api.latest import ComfyAPI, ComfyAPISync, ComfyExtension, io
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
+from PIL import Image
 
 from server import PromptServer
 
@@ -185,6 +186,23 @@ class Checked(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, value):
         return "must be even" if value is not None and value % 2 else True
+
+    @classmethod
+    def execute(cls, value, factor):
+        return io.NodeOutput(value * factor)
+
+
+class CheckedAll(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        inputs = [io.Int.Input(name, default=2, max=4) for name in ("value", "factor")]
+        return schema("CheckedAll", inputs, io.Int.Output())
+
+    @classmethod
+    def validate_inputs(cls, **given):
+        if given["value"] == 13:
+            raise LookupError("it brings bad luck")
+        return given["factor"] is None or given["factor"] < 100
 
     @classmethod
     def execute(cls, value, factor):
@@ -469,6 +487,34 @@ def between(prompt, first, last):
     return inside
 
 
+class Many(io.ComfyNode):
+    """Its results are a whole list that another node makes, and a value."""
+
+    @classmethod
+    def define_schema(cls):
+        inputs = [io.Int.Input("count", default=3)]
+        return schema("Many", inputs, io.Int.Output(), io.Int.Output(), enable_expand=True)
+
+    @classmethod
+    def execute(cls, count):
+        graph = GraphBuilder()
+        return io.NodeOutput(graph.node("V3.Items", count=count).out(0), count, expand=graph.finalize())
+
+
+class Defer(io.ComfyNode):
+    """Hands the link that it was given to the node that it expands into."""
+
+    @classmethod
+    def define_schema(cls):
+        inputs = [io.Int.Input("value", default=0, raw_link=True)]
+        return schema("Defer", inputs, io.Int.Output(), enable_expand=True)
+
+    @classmethod
+    def execute(cls, value):
+        graph = GraphBuilder()
+        return io.NodeOutput(graph.node("V3.Increment", value=value).out(0), expand=graph.finalize())
+
+
 class Block(io.ComfyNode):
     """Blocks odd values."""
 
@@ -543,6 +589,42 @@ class Steps(io.ComfyNode):
         for step in range(count):
             await ComfyAPI().execution.set_progress(step + 1, count)
         return io.NodeOutput(count)
+
+
+class Paints(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return schema("Paints", [], io.Int.Output())
+
+    @classmethod
+    def execute(cls):
+        ComfyAPISync().execution.set_progress(1, 2, preview_image=Image.new("RGB", (8, 4)))
+        return io.NodeOutput(1)
+
+
+class Returns(io.ComfyNode):
+    """Gives its result in one of several forms."""
+
+    @classmethod
+    def define_schema(cls):
+        return schema("Returns", [io.String.Input("form", default="")], io.Int.Output())
+
+    @classmethod
+    def execute(cls, form):
+        shown = io.NodeOutput(1, ui={"values": [9]})
+        return {"tuple": (1,), "list": io.NodeOutput(1), "dict": {"result": (1,)}, "ui": shown}[form]
+
+
+class KnowsUnasked(io.ComfyNode):
+    """An output node, which knows its run without asking."""
+
+    @classmethod
+    def define_schema(cls):
+        return schema("KnowsUnasked", [], is_output_node=True)
+
+    @classmethod
+    def execute(cls):
+        return io.NodeOutput(ui={"values": [sorted(cls.hidden.prompt), cls.hidden.extra_pnginfo]})
 
 
 class Endless(io.ComfyNode):
@@ -633,9 +715,9 @@ class ToyExtension(ComfyExtension):
     async def get_node_list(self):
         return [
             Items, Show, Each, Join, Whole, Fan, Increment, Either, FirstBig, LazyWhole, Unasked, Watched, Checked,
-            Later, CheckedTypes, Knows, KnowsWhole, Key, Raw, More, Anything, Twice, Repeat, Mixed, Reveal, Circle,
-            ExpandFail, Carry, Unexpected, Below, LoopOpen, LoopClose, Block, BlockBoth, Meet, Where, Fail, Steps,
-            Endless, Made, Keeps, Choose, Grow, Match, Picture,
+            CheckedAll, CheckedTypes, Later, Knows, KnowsWhole, KnowsUnasked, Key, Raw, More, Anything, Twice, Repeat,
+            Mixed, Reveal, Circle, ExpandFail, Carry, Many, Defer, Unexpected, Below, LoopOpen, LoopClose, Block,
+            BlockBoth, Meet, Where, Fail, Steps, Paints, Returns, Endless, Made, Keeps, Choose, Grow, Match, Picture,
         ]  # fmt: skip
 
 

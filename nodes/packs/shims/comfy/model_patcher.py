@@ -15,6 +15,7 @@ from torch import Tensor
 import comfy.model_base
 import comfy.model_management
 import comfy.patcher_extension as extension
+from comfy.own_networks import OwnNetwork
 from comfy.patcher_attachments import PatcherAttachments
 from comfy.transformer_patches import TransformerPatches, appended
 from nodes.diffusion.memory.network import Network
@@ -72,6 +73,8 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         self.patches_uuid = uuid.uuid4()
         self.parent: ModelPatcher | None = None
         self._origin: tuple[Model, Mapping[str, Any]] | None = None
+        ours = isinstance(model, comfy.model_base.BaseModel)
+        self._network: Network = model.value.network if ours else OwnNetwork(model, self.offload_device)
 
     @classmethod
     def of(cls, value: Model) -> "ModelPatcher":
@@ -90,8 +93,10 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         made._origin = (value, made._parts())
         return made
 
-    def to_value(self) -> Model:
-        """The model of ours that this stands for."""
+    def to_value(self) -> Any:
+        """The model of ours that this stands for; the patcher itself if it holds a module of the pack's own."""
+        if isinstance(self._network, OwnNetwork):
+            return self
         parts = self._parts()
         if self._origin is not None and same(parts, self._origin[1]):
             return self._origin[0]
@@ -109,13 +114,14 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
     def networks(self) -> list[Network]:
         """What must be resident to compute."""
         others = [one for models in self.additional_models.values() for one in models]
-        return [self.model.value.network, *(network for one in others for network in one.networks())]
+        return [self._network, *(network for one in others for network in one.networks())]
 
     def clone(self) -> "ModelPatcher":
         """A patcher of its own for the same network."""
         made = type(self)(self.model, self.load_device, self.offload_device, self.size, self.weight_inplace_update)
         made._take(self._parts())
         made.parent, made.patches_uuid, made._origin = self, self.patches_uuid, self._origin
+        made._network = self._network
         for callback in self.get_all_callbacks(extension.CallbacksMP.ON_CLONE):
             callback(self, made)
         return made
@@ -222,27 +228,31 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         """Name of each weight in the original layout, without changes, as it is in the file."""
         from nodes.diffusion.checkpoints.names import unet_names
 
-        weights = self.model.value.network.weights
+        weights = self._network.weights
         named = {f"diffusion_model.{original}": weights[name] for name, original in unet_names(weights).items()}
+        if isinstance(self._network, OwnNetwork):
+            named = self.model.state_dict()
         return {
             name: weight for name, weight in named.items() if filter_prefix is None or name.startswith(filter_prefix)
         }
 
     def model_dtype(self) -> torch.dtype:
         """What the network computes in."""
+        if isinstance(self._network, OwnNetwork):
+            return next((one.dtype for one in self.model.parameters()), torch.float32)
         return comfy.model_management.unet_dtype()
 
     def model_size(self) -> int:
         """Bytes of the weights."""
-        return self.model.value.network.bytes_as(self.model_dtype())
+        return self._network.bytes_as(self.model_dtype())
 
     def loaded_size(self) -> int:
         """Bytes of the weights on the device."""
-        return self.model_size() if self.model.value.network.resident else 0
+        return self.model_size() if self._network.resident else 0
 
     def current_loaded_device(self) -> torch.device:
         """Where the weights are."""
-        return self.load_device if self.model.value.network.resident else self.offload_device
+        return self.load_device if self._network.resident else self.offload_device
 
     def memory_required(self, input_shape: Any) -> float:
         """A guess at the bytes that one pass needs."""

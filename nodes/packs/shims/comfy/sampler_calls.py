@@ -13,6 +13,7 @@ import comfy.model_management
 import comfy.patcher_extension as extension
 from comfy.conds_of_packs import conditioning_of
 from nodes.diffusion.sampling.guidance import Pass, Predictions
+from nodes.diffusion.sampling.steering import Guided, steer
 
 Conds = list[dict[str, Any]]
 
@@ -29,12 +30,12 @@ def sampling_function(
 ) -> Tensor:
     """The guided clean latents for `x` at levels (N,) `timestep`."""
     options = model_options or {}
-    has_say = cond_scale != 1.0 or options.get("disable_cfg1_optimization", False)
+    has_say = cond_scale != 1.0 or options.get("disable_cfg1_optimization", False) or model.value.steering.active
     conds = [cond, uncond if has_say else None]
     if "sampler_calc_cond_batch_function" in options:
         args = {"conds": conds, "input": x, "sigma": timestep, "model": model, "model_options": options}
         out = options["sampler_calc_cond_batch_function"](args)
-    elif has_say:
+    elif has_say or _wrappers(options):
         out = calc_cond_batch(model, conds, x, timestep, options)
     else:
         # What has no say still lends its areas, so that conditions lie in the same places at every scale.
@@ -72,7 +73,9 @@ def cfg_function(
         }  # fmt: skip
         result = x - options["sampler_cfg_function"](args)
     else:
-        result = uncond_pred + cond_scale * (cond_pred - uncond_pred)
+        level = float(timestep.reshape(-1)[0])
+        step = Guided(x, level, cond_pred, uncond_pred, cond_scale, model.sampled_value().sampling, cond_pred)
+        result = steer(model.value.steering, step)
     for function in options.get("sampler_post_cfg_function", ()):
         result = function(
             {
@@ -88,8 +91,7 @@ def calc_cond_batch(
     model: Any, conds: Sequence[Conds | None], x_in: Tensor, timestep: Tensor, model_options: dict[str, Any]
 ) -> list[Tensor]:
     """The clean latents under each of several conditionings; zeros for one that is None."""
-    wrappers = extension.get_all_wrappers(extension.WrappersMP.CALC_COND_BATCH, model_options, is_model_options=True)
-    executor = extension.WrapperExecutor.new_executor(_predict, wrappers)
+    executor = extension.WrapperExecutor.new_executor(_predict, _wrappers(model_options))
     return executor.execute(model, conds, x_in, timestep, model_options)
 
 
@@ -98,6 +100,11 @@ def calc_cond_uncond_batch(
 ) -> tuple[Tensor, ...]:
     """The same for two."""
     return tuple(calc_cond_batch(model, [cond, uncond], x_in, timestep, model_options))
+
+
+def _wrappers(options: dict[str, Any]) -> list[Any]:
+    kind = extension.WrappersMP.CALC_COND_BATCH
+    return extension.get_all_wrappers(kind, options, is_model_options=True)
 
 
 def _predict(

@@ -1,7 +1,7 @@
 """Sampling as packs drive it: guiders, samplers, schedules. The steps are those of our library's samplers."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,12 +25,20 @@ SAMPLER_NAMES = list(SAMPLERS)
 SCHEDULER_NAMES = list(SCHEDULERS)
 
 
-def _handler(scheduler: Scheduler) -> Callable[[Any, int], Tensor]:
-    return lambda sampling, steps: scheduler(levels.as_library(sampling), steps)
+class SchedulerHandler(NamedTuple):
+    """A schedule: a function of a pack's `model_sampling` and a number of steps; or, without `use_ms`, of n, sigma_min
+    and sigma_max."""
+
+    handler: Callable[..., Tensor]
+    use_ms: bool = True
+
+
+def _handler(scheduler: Scheduler) -> SchedulerHandler:
+    return SchedulerHandler(lambda sampling, steps: scheduler(levels.as_library(sampling), steps))
 
 
 SCHEDULER_HANDLERS = {name: _handler(scheduler) for name, scheduler in SCHEDULERS.items()}
-"""Schedules by name: functions of a pack's `model_sampling` and a number of steps. Packs may add theirs."""
+"""Schedules by name. Packs may add theirs."""
 
 
 class KSampler:
@@ -144,7 +152,11 @@ def calculate_sigmas(model_sampling: Any, scheduler_name: str, steps: int) -> Te
     """(steps + 1,) levels of a schedule by name. Raises ValueError for a name that there is not."""
     if scheduler_name not in SCHEDULER_HANDLERS:
         raise ValueError(f"There is no scheduler called '{scheduler_name}'.")
-    return SCHEDULER_HANDLERS[scheduler_name](model_sampling, steps)
+    handler = SCHEDULER_HANDLERS[scheduler_name]
+    if handler.use_ms:
+        return handler.handler(model_sampling, steps)
+    ends = {"sigma_min": float(model_sampling.sigma_min), "sigma_max": float(model_sampling.sigma_max)}
+    return handler.handler(n=steps, **ends)
 
 
 def sampler_object(name: str) -> KSAMPLER:
