@@ -48,8 +48,10 @@ def clip_text_encode_sdxl_refiner(
     clip: Clip,
     memory: Injected[DeviceMemory],
 ) -> Conditioning:
-    """Encode a text for SDXL's refiner, and tell it a size and an aesthetic score: 6 for what is wanted, 2.5 for what
-    is not."""
+    """Encode a text for SDXL's refiner, and tell it a size and how beautiful the picture is.
+
+    The aesthetic score is about 6 for what is wanted and 2.5 for what is not.
+    """
     _check_family(clip, "g")
     with memory.resident(*clip.networks):
         encoding = encode_text(clip, text)
