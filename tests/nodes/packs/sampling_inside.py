@@ -321,6 +321,31 @@ def inside_samplers_and_schedules_that_a_pack_adds_are_found_by_name() -> None:
         comfy.samplers.calculate_sigmas(sampling_of_it, "none", 4)
 
 
+def inside_a_sampler_takes_its_noise_from_a_function_of_a_pack() -> None:
+    levels: list[tuple[float, float]] = []
+
+    def nothing(sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        levels.append((float(sigma), float(sigma_next)))
+        return torch.zeros(())
+
+    guider = custom_sampling.cfg_guider(
+        model=loaded().MODEL, positive=text("a small red cube at night"), negative=text("day"), cfg=5.0
+    )
+    for name in ("euler_ancestral", "dpmpp_2m_sde"):
+        made = [
+            by_custom_node(guider, from_pack(comfy.samplers.ksampler(name, options), "SAMPLER")).output.samples
+            for options in ({"noise_sampler": nothing}, {"s_noise": 0.0}, {"eta": 1.0})
+        ]
+        assert torch.equal(made[0], made[1]), "no noise is no noise"
+        assert not torch.allclose(made[1], made[2], atol=1e-3)
+        ours = custom_sampling.k_sampler_select(sampler_name=name)
+        assert torch.equal(made[2], by_custom_node(guider, ours).output.samples)
+    assert all(sigma > sigma_next > 0 for sigma, sigma_next in levels)
+    assert len(levels) == 2 * (STEPS - 1)
+    with pytest.raises(Unsupported, match="'eta' of the sampler 'euler_ancestral'"):
+        by_custom_node(guider, from_pack(comfy.samplers.ksampler("euler_ancestral", {"eta": 0.5}), "SAMPLER"))
+
+
 def inside_our_sampler_comes_back_as_itself() -> None:
     ours = custom_sampling.k_sampler_select(sampler_name="ddim")
     assert from_pack(to_pack(ours), "SAMPLER") is ours

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from comfy.denoisers import MaskedModelK, PackDenoiser
+from comfy.denoisers import MaskedModelK, PackDenoiser, PackNoise
 from nodes.diffusion.sampling.noise import SeededNoise
-from nodes.diffusion.sampling.samplers.contract import SamplerChoice
+from nodes.diffusion.sampling.samplers.contract import NoiseSource, SamplerChoice
 
 
 class Sampler:
@@ -109,6 +109,8 @@ def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
         extra_args: dict[str, Any] | None = None,
         callback: Any = None,
         disable: bool | None = None,
+        s_noise: float = 1.0,
+        noise_sampler: Callable[[Any, Any], Tensor] | None = None,
     ) -> Tensor:
         told = extra_args or {}
         steps: list[float] = sigmas.tolist()
@@ -119,7 +121,10 @@ def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
                 level = sigmas[min(step, len(sigmas) - 1)]
                 callback({"x": watched.x, "i": step, "sigma": level, "sigma_hat": level, "denoised": denoised})
 
-        return choice.function(watched, x, steps, SeededNoise(x, steps, int(told.get("seed") or 0)), report)
+        noise: NoiseSource = SeededNoise(x, steps, int(told.get("seed") or 0))
+        if s_noise != 1 or noise_sampler is not None:
+            noise = PackNoise(noise, noise_sampler, s_noise, watched, steps)
+        return choice.function(watched, x, steps, noise, report)
 
     sampler_function.origin = choice  # type: ignore[attr-defined]
     return sampler_function

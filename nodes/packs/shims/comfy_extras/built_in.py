@@ -4,10 +4,16 @@ from typing import Any
 
 
 def node_class(module: str, name: str) -> Any:
-    """The class of the built-in node of a name. Raises AttributeError, as a module without it would."""
+    """The class of the built-in node of a name; where Heddle has none, a class that says so when it is used.
+
+    Raises AttributeError for a name that is none of a class, as a module without it would.
+    """
     import nodes
+    from nodes.packs.facade import missing_class
 
     mappings: dict[str, Any] = getattr(nodes, "NODE_CLASS_MAPPINGS", {})
-    if name not in mappings:
+    if name in mappings:
+        return mappings[name]
+    if not name[:1].isupper():
         raise AttributeError(f"module '{module}' has no attribute '{name}'")
-    return mappings[name]
+    return missing_class(name)
