@@ -2,6 +2,7 @@
 
 from executor.schema import NodeType
 from nodes import (
+    batches,
     conditioning,
     custom_sampling,
     image,
@@ -11,10 +12,13 @@ from nodes import (
     loaders,
     logic,
     mask,
+    model_sampling,
     primitives,
+    sampler_choices,
     sampling,
     sigmas,
     strings,
+    transform,
 )
 from nodes.registration import Origin, register, typed_nodes
 
@@ -25,10 +29,14 @@ MODULES = (
     latent_edit,
     sampling,
     custom_sampling,
+    sampler_choices,
+    model_sampling,
     sigmas,
     image,
     image_edit,
     mask,
+    batches,
+    transform,
     primitives,
     strings,
     logic,

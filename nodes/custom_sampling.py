@@ -1,13 +1,14 @@
 """Nodes that put a sampling run together from its parts: noise, guider, sampler, sigmas."""
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from executor.progress import Progress
-from executor.schema import Injected
+from executor.schema import Injected, Widget
 from nodes.declare import node
 from nodes.denoising import run_sampling
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.sampling.guidance import CfgGuider, DualCfgGuider
+from nodes.diffusion.sampling.guidance import PerpNegGuider as PerpNegGuiderValue
 from nodes.diffusion.sampling.noise import Noise as NoiseValue
 from nodes.diffusion.sampling.sample import Settings, add_noise_at
 from nodes.diffusion.sampling.samplers import choose_sampler
@@ -109,3 +110,17 @@ def dual_cfg_guider(
 ) -> Guider:
     """Steer from `negative` towards `cond2`, and from there towards `cond1`, each with a scale of its own."""
     return DualCfgGuider(model, cond1, cond2, negative, cfg_conds, cfg_cond2_negative, nested=style == "nested")
+
+
+@node("PerpNegGuider", category="_for_testing", experimental=True)
+def perp_neg_guider(
+    *,
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    empty_conditioning: Conditioning,
+    cfg: Cfg = 8.0,
+    neg_scale: Annotated[float, Widget("number", min=0.0, max=100.0, step=0.01)] = 1.0,
+) -> Guider:
+    """Steer away only from what of `negative` is no part of `positive`, both compared with an empty text."""
+    return PerpNegGuiderValue(model, positive, negative, empty_conditioning, cfg, neg_scale)

@@ -117,6 +117,17 @@ def sd_turbo_scheduler(
     return schedules.turbo(model.sampling, steps, denoise)
 
 
+@node("AlignYourStepsScheduler", category="sampling/custom_sampling/schedulers")
+def align_your_steps_scheduler(
+    *,
+    model_type: Literal["SD1", "SDXL", "SVD"],
+    steps: Annotated[int, Widget("number", min=1, max=10_000)] = 10,
+    denoise: Denoise = 1.0,
+) -> Sigmas:
+    """The ten levels that were optimised for a family of models, or as many as asked for between them."""
+    return schedules.align_your_steps(model_type, steps, denoise)
+
+
 @node("ManualSigmas", category="_for_testing/custom_sampling", experimental=True)
 def manual_sigmas(*, sigmas: str = "1, 0.5") -> Sigmas:
     """The numbers in a text, in their order."""

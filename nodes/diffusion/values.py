@@ -11,7 +11,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.sampling.masks import MaskRule
 from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.diffusion.sampling.steering import PLAIN, Steering
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class Model:
     """The autoencoder of the same checkpoint; only previews use it."""
     run: Callable[..., Any] | None = None
     """A `sampling.sample.Run` that samples with this model instead of the ordinary one."""
+    steering: Steering = PLAIN
+    """What becomes of its predictions beyond plain guidance."""
+    mask_rule: MaskRule | None = None
+    """How a latent's noise mask changes on the way; None leaves it as it is."""
     attached: Attached = field(default_factory=dict[str, Any])
 
 

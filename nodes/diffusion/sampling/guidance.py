@@ -5,8 +5,8 @@ Ho and Salimans 2022, "Classifier-Free Diffusion Guidance". Knows no sampler.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import Region, lay_out
 from nodes.diffusion.sampling.samplers.contract import Denoiser
+from nodes.diffusion.sampling.steering import Guided, perpendicular, steer
 from nodes.diffusion.values import Conditioning, Model
 
 _TINY = 1e-37
@@ -44,7 +45,7 @@ class CfgGuider:
 
     def denoiser(self, latent: Tensor) -> Denoiser:
         """See `Guider`."""
-        return _CfgModel(Predictions(self.model, (self.positive, self.negative), latent), self.cfg)
+        return _CfgModel(Predictions(self.model, (self.positive, self.negative), latent), self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +67,22 @@ class DualCfgGuider:
     def denoiser(self, latent: Tensor) -> Denoiser:
         """See `Guider`."""
         return _DualCfgModel(Predictions(self.model, (self.first, self.second, self.negative), latent), self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerpNegGuider:
+    """Away from what of the negative is no part of the positive (see `steering.perpendicular`)."""
+
+    model: Model
+    positive: Conditioning
+    negative: Conditioning
+    empty: Conditioning
+    cfg: float
+    scale: float
+
+    def denoiser(self, latent: Tensor) -> Denoiser:
+        """See `Guider`."""
+        return _PerpNegModel(Predictions(self.model, (self.positive, self.negative, self.empty), latent), self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +113,7 @@ class Predictions:
         self.sampling = model.sampling
         self._model = model
         self._around = around
+        self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
         device, dtype = model.network.device, model.network.dtype
         self._tokens = {
@@ -110,6 +128,8 @@ class Predictions:
         Where no condition of a group counts, its denoised latent is 0. Conditions that look at cuts of one size go
         through the network in one batch.
         """
+        if x.shape[-2:] != self._size:  # a sampler that lets latents grow
+            self._groups, self._size = lay_out(self._conditionings, x, self.sampling), x.shape[-2:]
         totals = {index: torch.zeros_like(x) for index in wanted}
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
         batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
@@ -150,32 +170,42 @@ def denoise(model: Model, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
     return sampling.denoised(prediction.to(x.dtype), x, sigma)
 
 
-class _CfgModel:
-    def __init__(self, predictions: Predictions, cfg: float) -> None:
-        self._predictions, self._cfg = predictions, cfg
+class _Steered:
+    """What guided models share: the predictions, and the model's own steering."""
+
+    def __init__(self, predictions: Predictions, model: Model) -> None:
+        self._predictions, self._steering = predictions, model.steering
+        self._run: dict[str, Any] = {}
 
     @property
     def sampling(self) -> ModelSampling:
         return self._predictions.sampling
 
+    def _guided(self, x: Tensor, sigma: float, positive: Tensor, negative: Tensor, cfg: float) -> Tensor:
+        return steer(self._steering, Guided(x, sigma, positive, negative, cfg, self.sampling, positive, self._run))
+
+
+class _CfgModel(_Steered):
+    def __init__(self, predictions: Predictions, guider: CfgGuider) -> None:
+        super().__init__(predictions, guider.model)
+        self._cfg, self._has_negative = guider.cfg, bool(guider.negative)
+
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Guided denoised latent; at cfg 1 the negative has no say and is left out."""
-        if self._cfg == 1:
-            return self._predictions(x, sigma, (0,))[0]
+        if self._cfg == 1 and not (self._steering.active and self._has_negative):
+            positive = self._predictions(x, sigma, (0,))[0]
+            return self._guided(x, sigma, positive, positive, 1.0) if self._steering.active else positive
         return self.pair(x, sigma)[0]
 
     def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         positive, negative = self._predictions(x, sigma, (0, 1))
-        return negative + self._cfg * (positive - negative), negative
+        return self._guided(x, sigma, positive, negative, self._cfg), negative
 
 
-class _DualCfgModel:
+class _DualCfgModel(_Steered):
     def __init__(self, predictions: Predictions, guider: DualCfgGuider) -> None:
-        self._predictions, self._guider = predictions, guider
-
-    @property
-    def sampling(self) -> ModelSampling:
-        return self._predictions.sampling
+        super().__init__(predictions, guider.model)
+        self._guider = guider
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         return self.pair(x, sigma)[0]
@@ -183,18 +213,38 @@ class _DualCfgModel:
     def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         first, second, negative = self._predictions(x, sigma, (0, 1, 2))
         guider = self._guider
-        steered = guider.cfg_first * (first - second)
         if guider.nested:
-            return negative + guider.cfg_second * (second + steered - negative), negative
-        return negative + guider.cfg_second * (second - negative) + steered, negative
+            inner = self._guided(x, sigma, first, second, guider.cfg_first)
+            return negative + guider.cfg_second * (inner - negative), negative
+        inner = self._guided(x, sigma, second, negative, guider.cfg_second)
+        return inner + guider.cfg_first * (first - second), negative
+
+
+class _PerpNegModel(_Steered):
+    def __init__(self, predictions: Predictions, guider: PerpNegGuider) -> None:
+        super().__init__(predictions, guider.model)
+        self._guider = guider
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        return self.pair(x, sigma)[0]
+
+    def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        positive, negative, empty = self._predictions(x, sigma, (0, 1, 2))
+        guided = perpendicular(positive, negative, empty, self._guider.cfg, self._guider.scale)
+        step = Guided(x, sigma, positive, empty, self._guider.cfg, self.sampling, guided, self._run)
+        for formula in self._steering.after:
+            step = replace(step, denoised=formula(step))
+        return step.denoised, empty
 
 
 class MaskedModel:
     """A denoiser that may change only what the mask allows; the rest stays the given latent, noised to each level."""
 
-    def __init__(self, inner: Denoiser, latent: Tensor, mask: Tensor, noise: Callable[[], Tensor]) -> None:
-        """`mask` is 1 where the latent may change; `noise` gives the noise that the rest carries."""
-        self._inner, self._latent, self._mask, self._noise = inner, latent, mask, noise
+    def __init__(
+        self, inner: Denoiser, latent: Tensor, mask_at: Callable[[float], Tensor], noise: Callable[[], Tensor]
+    ) -> None:
+        """`mask_at` is 1 where the latent may change at a noise level; `noise` gives the noise of the rest."""
+        self._inner, self._latent, self._mask_at, self._noise = inner, latent, mask_at, noise
 
     @property
     def sampling(self) -> ModelSampling:
@@ -203,19 +253,21 @@ class MaskedModel:
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoised where the mask allows."""
-        return self._kept(self._inner(self._held(x, sigma), sigma))
+        mask = self._mask_at(sigma)
+        return self._kept(self._inner(self._held(x, sigma, mask), sigma), mask)
 
     def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """Guided and negative, denoised where the mask allows."""
-        guided, negative = self._inner.pair(self._held(x, sigma), sigma)
-        return self._kept(guided), self._kept(negative)
+        mask = self._mask_at(sigma)
+        guided, negative = self._inner.pair(self._held(x, sigma, mask), sigma)
+        return self._kept(guided, mask), self._kept(negative, mask)
 
-    def _held(self, x: Tensor, sigma: float) -> Tensor:
+    def _held(self, x: Tensor, sigma: float, mask: Tensor) -> Tensor:
         held = self.sampling.noised(sigma, self._noise(), self._latent)
-        return x * self._mask + held * (1 - self._mask)
+        return x * mask + held * (1 - mask)
 
-    def _kept(self, denoised: Tensor) -> Tensor:
-        return denoised * self._mask + self._latent * (1 - self._mask)
+    def _kept(self, denoised: Tensor, mask: Tensor) -> Tensor:
+        return denoised * mask + self._latent * (1 - mask)
 
 
 def _equally_long(contexts: Sequence[Tensor]) -> list[Tensor]:

@@ -1,9 +1,10 @@
-"""Noise that depends on a seed alone: always drawn on the CPU, so that one seed gives one picture on every device."""
+"""Noise that depends on a seed: what a run starts from is always drawn on the CPU, what samplers add to it where
+`NoisePlaces` says."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -43,24 +44,44 @@ def initial_noise(samples: Tensor, seed: int, batch_index: Sequence[int] | None 
     return torch.stack([drawn[index] for index in batch_index])
 
 
+CPU = torch.device("cpu")
+
+
+class NoisePlaces(NamedTuple):
+    """Where stochastic samplers draw. On the CPU, one seed gives one picture on every machine."""
+
+    normal: torch.device = CPU
+    brownian: torch.device = CPU
+
+
+ON_CPU = NoisePlaces()
+
+
+def generator_on(device: torch.device, seed: int) -> torch.Generator:
+    """On the CPU seeded with seed + 1, so that its first tensor is not the initial noise again. Another device's
+    stream differs from it anyway, and keeps the seed, because the pictures that people have were made so."""
+    return torch.Generator(device).manual_seed((seed + 1) % SEEDS if device.type == "cpu" else seed)
+
+
 class SeededNoise:
     """The noise of stochastic samplers (see `samplers.contract.NoiseSource`).
 
-    `normal` draws from a generator seeded with seed + 1, so that its first tensor is not the initial noise again.
     `brownian` reads one path over all noise levels, whatever the order and number of steps.
     """
 
-    def __init__(self, latent: Tensor, sigmas: Sequence[float], seed: int) -> None:
+    def __init__(self, latent: Tensor, sigmas: Sequence[float], seed: int, places: NoisePlaces = ON_CPU) -> None:
         self._like = latent
         self._seed = seed
+        self._places = places
         levels = [sigma for sigma in sigmas if sigma > 0]
         self._low, self._high = min(levels), max(levels)
-        self._generator = torch.Generator().manual_seed((seed + 1) % SEEDS)
+        self._generator = generator_on(places.normal, seed)
         self._tree: Any = None
 
-    def normal(self) -> Tensor:
+    def normal(self, like: Tensor | None = None) -> Tensor:
         """The next standard normal tensor."""
-        return torch.randn(self._like.shape, generator=self._generator).to(self._like)
+        like = self._like if like is None else like
+        return torch.randn(like.shape, generator=self._generator, device=self._places.normal).to(like)
 
     def brownian(self, sigma: float, sigma_next: float) -> Tensor:
         """(W(sigma_next) - W(sigma)) / sqrt(|sigma_next - sigma|)."""
@@ -68,7 +89,7 @@ class SeededNoise:
             # Imported here: torchsde takes a while, and few samplers need it.
             import torchsde
 
-            start = torch.zeros(self._like.shape)
+            start = torch.zeros(self._like.shape, device=self._places.brownian)
             self._tree = torchsde.BrownianTree(self._low, start, self._high, entropy=self._seed, tol=10**-_DIGITS)
         low, high = sorted((sigma, sigma_next))
         # The tree rounds its ends, and warns about levels that are a rounding error outside.

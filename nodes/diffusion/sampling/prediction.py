@@ -11,7 +11,17 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-Prediction = Literal["eps", "v"]
+Prediction = Literal["eps", "v", "x0", "lcm"]
+
+
+LCM_DATA = 0.5
+"""sigma_data of latent consistency models."""
+
+LCM_STRIDE = 20
+"""Training steps of 1,000 for each of the 50 that latent consistency models know."""
+
+LAST_ABAR = 4.8973451890853435e-08
+"""Signal that a schedule with zero terminal SNR keeps, so that its sigma stays finite."""
 
 
 class ModelSampling(Protocol):
@@ -83,6 +93,8 @@ class DiscreteSampling:
     prediction: Prediction
     table: Tensor
     log_table: Tensor = field(init=False)
+    stride: int = 1
+    """Only every n-th training step is in the table, the last one among them, as distillation has left it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log_table", self.table.log())
@@ -100,17 +112,18 @@ class DiscreteSampling:
     def timestep(self, sigma: Tensor) -> Tensor:
         """Index of the training step whose log sigma is nearest."""
         distance = sigma.log().to(self.log_table)[None] - self.log_table.reshape(-1, *(1,) * sigma.ndim)
-        return distance.abs().argmin(dim=0).to(sigma.device)
+        index = distance.abs().argmin(dim=0).to(sigma.device)
+        return index if self.stride == 1 else (index + 1) * self.stride - 1
 
     def sigma(self, timestep: Tensor) -> Tensor:
         """Linear in log sigma between two training steps."""
-        position = timestep.to(self.log_table).clamp(0, len(self.table) - 1)
+        position = ((timestep.to(self.log_table) + 1) / self.stride - 1).clamp(0, len(self.table) - 1)
         low, high, weight = position.floor().long(), position.ceil().long(), position.frac()
         return ((1 - weight) * self.log_table[low] + weight * self.log_table[high]).exp().to(timestep.device)
 
     def level_at(self, progress: float) -> float:
         """Noise level of training step (1 - progress) (n - 1)."""
-        return float(self.sigma(torch.tensor((1 - progress) * (len(self.table) - 1))))
+        return float(self.sigma(torch.tensor((1 - progress) * (len(self.table) * self.stride - 1))))
 
     def log_snr(self, sigma: float) -> float:
         """-log sigma, because alpha is 1 in this view."""
@@ -137,11 +150,82 @@ class DiscreteSampling:
         return x / (_wide(sigma, x) ** 2 + 1).sqrt()
 
     def denoised(self, prediction: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-        """eps: x - sigma eps. v (Salimans and Ho 2022): x / (sigma^2 + 1) - sigma v / sqrt(sigma^2 + 1)."""
+        """eps: x - sigma eps. v (Salimans and Ho 2022): x / (sigma^2 + 1) - sigma v / sqrt(sigma^2 + 1). lcm (Luo et
+        al. 2023, appendix D): c_skip x + c_out (x - sigma eps), whose scalings follow ten times the timestep."""
         level = _wide(sigma, x)
+        if self.prediction == "x0":
+            return prediction
+        if self.prediction == "v":
+            return x / (level**2 + 1) - prediction * level / (level**2 + 1).sqrt()
+        denoised = x - level * prediction
+        if self.prediction == "eps":
+            return denoised
+        t = _wide(10 * self.timestep(sigma), x)
+        return x * (LCM_DATA**2 / (t**2 + LCM_DATA**2)) + denoised * (t / (t**2 + LCM_DATA**2).sqrt())
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuousSampling:
+    """Any noise level between two (Karras et al. 2022): variance exploding, data of a standard deviation."""
+
+    prediction: Literal["eps", "v", "edm"]
+    """edm: F as in the paper, which is v with the other sign."""
+    sigma_min: float
+    sigma_max: float
+    sigma_data: float = 1.0
+    angle: bool = False
+    """The network is told atan(sigma) 2 / pi instead of log(sigma) / 4."""
+
+    @property
+    def table(self) -> Tensor:
+        """1,000 levels, even in log sigma."""
+        return torch.linspace(math.log(self.sigma_min), math.log(self.sigma_max), 1000).exp()
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """log(sigma) / 4, or atan(sigma) 2 / pi."""
+        return sigma.atan() * (2 / math.pi) if self.angle else sigma.log() / 4
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The inverse of `timestep`."""
+        return (timestep * (math.pi / 2)).tan() if self.angle else (timestep * 4).exp()
+
+    def level_at(self, progress: float) -> float:
+        """Even in log sigma."""
+        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
+        return math.exp((high - low) * (1 - progress) + low)
+
+    def log_snr(self, sigma: float) -> float:
+        """-log sigma."""
+        return -math.log(sigma) if sigma > 0 else math.inf
+
+    def sigma_at(self, log_snr: float) -> float:
+        """exp(-lambda)."""
+        return math.exp(-log_snr)
+
+    def alpha(self, sigma: float) -> float:  # noqa: ARG002 the flow form needs it
+        """1 at every level."""
+        return 1.0
+
+    def noised(self, sigma: float, noise: Tensor, latent: Tensor, *, from_scratch: bool = False) -> Tensor:
+        """latent + sigma noise; from scratch as a discrete model."""
+        return latent + noise * (math.sqrt(1 + sigma**2) if from_scratch else sigma)
+
+    def finished(self, sigma: float, latent: Tensor) -> Tensor:  # noqa: ARG002 the flow form needs it
+        """The latent as it is."""
+        return latent
+
+    def network_input(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """c_in x = x / sqrt(sigma^2 + sigma_data^2)."""
+        return x / (_wide(sigma, x) ** 2 + self.sigma_data**2).sqrt()
+
+    def denoised(self, prediction: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+        """c_skip x + c_out F; eps: x - sigma eps."""
+        level, data = _wide(sigma, x), self.sigma_data
         if self.prediction == "eps":
             return x - level * prediction
-        return x / (level**2 + 1) - prediction * level / (level**2 + 1).sqrt()
+        whole = level**2 + data**2
+        sign = 1 if self.prediction == "edm" else -1
+        return x * data**2 / whole + prediction * (sign * level * data) / whole.sqrt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +305,21 @@ def make_flow(shift: float, multiplier: float = 1000.0, steps: int = 1000) -> Fl
     """Noise levels of a rectified flow whose timesteps are shifted towards noise by `shift` (1 for none)."""
     t = torch.arange(1, steps + 1, dtype=torch.float32) / steps
     return FlowSampling(shift * t / (1 + (shift - 1) * t), shift, multiplier)
+
+
+def distilled(sampling: DiscreteSampling, stride: int = LCM_STRIDE) -> DiscreteSampling:
+    """The levels that a latent consistency model knows: every `stride`-th training step, counted from the last."""
+    return DiscreteSampling("lcm", sampling.table[stride - 1 :: stride], stride=stride)
+
+
+def zero_terminal_snr(table: Tensor) -> Tensor:
+    """Levels rescaled so that the last one holds (next to) no signal (Lin et al. 2023, "Common Diffusion Noise
+    Schedules and Sample Steps are Flawed", algorithm 1)."""
+    root = (1 / (table.double() ** 2 + 1)).sqrt()
+    first, last = root[0].clone(), root[-1].clone()
+    abar = ((root - last) * first / (first - last)) ** 2
+    abar[-1] = LAST_ABAR
+    return ((1 - abar) / abar).sqrt().float()
 
 
 def _wide(sigma: Tensor, x: Tensor) -> Tensor:

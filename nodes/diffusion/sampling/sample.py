@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.sampling.guidance import Guider, MaskedModel
-from nodes.diffusion.sampling.noise import SEEDS, Noise, SeededNoise
+from nodes.diffusion.sampling.noise import CPU, ON_CPU, Noise, NoisePlaces, SeededNoise, generator_on
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import fit_mask
 from nodes.diffusion.sampling.samplers import DROPS_NEXT_TO_LAST
@@ -26,6 +26,14 @@ class Settings:
     sigmas: Tensor
     """(steps + 1,), descending unless noise is to be added back."""
     noise: Noise
+    cpu_noise: bool = False
+    """Whether samplers draw all their noise on the CPU, so that a seed means the same picture on every machine."""
+
+    def places(self, device: torch.device) -> NoisePlaces:
+        """Where a run on `device` draws noise on the way."""
+        if self.cpu_noise:
+            return ON_CPU
+        return NoisePlaces(device, device if self.sampler.noise_on_device else CPU)
 
 
 class Outcome(NamedTuple):
@@ -74,7 +82,7 @@ def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -
     x = sampling.noised(sigmas[0], noise, start, from_scratch=from_scratch)
     denoiser = guider.denoiser(start)
     if latent.noise_mask is not None:
-        denoiser = _masked(denoiser, start, noise, latent.noise_mask, settings)
+        denoiser = _masked(denoiser, start, noise, latent.noise_mask, model, settings)
     estimate = start
 
     def watch(step: int, denoised: Tensor) -> None:
@@ -82,7 +90,7 @@ def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -
         estimate = denoised
         report(step, denoised)
 
-    source = SeededNoise(x, sigmas, settings.noise.seed)
+    source = SeededNoise(x, sigmas, settings.noise.seed, settings.places(device))
     x = sampling.finished(sigmas[-1], settings.sampler.function(denoiser, x, sigmas, source, watch))
     made = (replace(latent, samples=(one / model.latent_scale).cpu()) for one in (x, estimate))
     return Outcome(*made)
@@ -95,10 +103,20 @@ def add_noise_at(model: Model, latent: Latent, noise: Noise, sigma: float) -> La
     return replace(latent, samples=noised / model.latent_scale)
 
 
-def _masked(denoiser: Denoiser, start: Tensor, noise: Tensor, mask: Tensor, settings: Settings) -> MaskedModel:
+def _masked(
+    denoiser: Denoiser, start: Tensor, noise: Tensor, mask: Tensor, model: Model, settings: Settings
+) -> MaskedModel:
+    fitted, rule, levels = fit_mask(mask, start), model.mask_rule, settings.sigmas.tolist()
+
+    def mask_at(sigma: float) -> Tensor:
+        return fitted if rule is None else rule(fitted, sigma, levels, model.sampling)
+
     if not settings.sampler.renoises_masked:
-        return MaskedModel(denoiser, start, fit_mask(mask, start), lambda: noise)
-    generator = torch.Generator().manual_seed((settings.noise.seed + 1) % SEEDS)
-    return MaskedModel(
-        denoiser, start, fit_mask(mask, start), lambda: torch.randn(start.shape, generator=generator).to(start)
-    )
+        return MaskedModel(denoiser, start, mask_at, lambda: noise)
+    place = settings.places(start.device).normal
+    generator = generator_on(place, settings.noise.seed)
+
+    def fresh() -> Tensor:
+        return torch.randn(start.shape, generator=generator, device=place).to(start)
+
+    return MaskedModel(denoiser, start, mask_at, fresh)

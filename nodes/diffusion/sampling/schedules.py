@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.prediction import ModelSampling
+from nodes.diffusion.sampling.prediction import ModelSampling, make_discrete
 
 Scheduler = Callable[[ModelSampling, int], Tensor]
 
@@ -128,6 +128,29 @@ def laplace(steps: int, sigma_max: float, sigma_min: float, mu: float, beta: flo
     return level.exp().clamp(sigma_min, sigma_max)
 
 
+ALIGNED: Mapping[str, Callable[[], Tensor]] = {
+    "SD1": lambda: _sd_levels(999, 850, 736, 645, 545, 455, 343, 233, 124, 24, 0),
+    "SDXL": lambda: _sd_levels(999, 845, 730, 587, 443, 310, 193, 116, 53, 13, 0),
+    "SVD": lambda: torch.tensor([700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002]),
+}
+"""The eleven levels that Sabour et al. 2024, "Align Your Steps", publish for each family; two as training steps."""
+
+
+def align_your_steps(family: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """Sabour et al. 2024: the published levels, linear in log sigma between them for other numbers of steps; the last
+    `steps * denoise` of them, ending in 0."""
+    kept = round(steps * denoise)
+    if kept <= 0:
+        return torch.zeros(0)
+    levels = ALIGNED[family]().double()
+    position = torch.linspace(0, len(levels) - 1, steps + 1, dtype=torch.float64)
+    low = position.floor().long().clamp(max=len(levels) - 2)
+    logs = levels.log()
+    sigmas = (logs[low] + (position - low) * (logs[low + 1] - logs[low])).exp().float()
+    sigmas[-1] = 0
+    return sigmas[-(kept + 1) :]
+
+
 def turbo(sampling: ModelSampling, steps: int, denoise: float = 1.0) -> Tensor:
     """Sauer et al. 2023, "Adversarial Diffusion Distillation": the ten training steps 999, 899, ..., 99, from the share
     `denoise` of them on."""
@@ -159,6 +182,11 @@ def _times(sampling: ModelSampling, count: int) -> Tensor:
     """`count` timesteps from that of the largest to that of the smallest sigma."""
     first, last = sampling.timestep(torch.tensor([sampling.sigma_max, sampling.sigma_min])).tolist()
     return torch.linspace(first, last, count)
+
+
+def _sd_levels(*timesteps: int) -> Tensor:
+    """Levels of the betas that SD 1 and SDXL were trained with."""
+    return make_discrete("eps", 0.00085, 0.012).sigma(torch.tensor(timesteps))
 
 
 def _closed(levels: list[float]) -> Tensor:

@@ -116,12 +116,13 @@ def of_library(sampling: ModelSampling) -> Any:
         case FlowSampling():
             made = type("ModelSampling", (shim.ModelSamplingDiscreteFlow, shim.CONST), {})()
             made.set_parameters(sampling.shift, len(sampling.table), sampling.multiplier)
-        case DiscreteSampling():
-            shape = shim.V_PREDICTION if sampling.prediction == "v" else shim.EPS
+        case DiscreteSampling(prediction="eps" | "v" | "x0", stride=1):
+            shape = {"eps": shim.EPS, "v": shim.V_PREDICTION, "x0": shim.X0}[sampling.prediction]
             made = type("ModelSampling", (shim.ModelSamplingDiscrete, shape), {})()
             made.set_sigmas(sampling.table)
         case _:
-            raise Unsupported(f"{type(sampling).__name__} cannot be shown to node packs.")
+            kind = getattr(sampling, "prediction", type(sampling).__name__)
+            raise Unsupported(f"The model's noise levels ({kind}) cannot be shown to node packs.")
     made.origin = sampling
     return made
 

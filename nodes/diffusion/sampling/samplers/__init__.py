@@ -54,8 +54,11 @@ SAMPLERS: Mapping[str, Sampler] = {
     "uni_pc": predictor_corrector.uni_pc,
     "uni_pc_bh2": predictor_corrector.uni_pc_bh2,
 }
-"""In the order of the combo. `*_gpu` names are kept for saved workflows: our noise is drawn on the CPU on every device,
-so that one seed gives one picture everywhere. DDIM without noise is Euler's method in sigma (Song et al. 2020)."""
+"""In the order of the combo. In sigma some published samplers are others of this list: DDIM (Song et al. 2020) is
+Euler's method, with its eta the ancestral one; PLMS (Liu et al. 2022) is Adams-Bashforth for even steps, `ipndm`."""
+
+ON_DEVICE = frozenset({"dpmpp_sde_gpu", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun_gpu", "dpmpp_3m_sde_gpu"})
+"""Samplers that draw their Brownian path on the device that computes: quicker, and another picture on every device."""
 
 DROPS_NEXT_TO_LAST = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 """Samplers whose schedules are made one step longer, and lose the last level above 0."""
@@ -63,4 +66,4 @@ DROPS_NEXT_TO_LAST = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh
 
 def choose_sampler(name: str) -> SamplerChoice:
     """The sampler of a name in the combo. DDIM is Euler's method, but for what a mask protects."""
-    return SamplerChoice(SAMPLERS[name], renoises_masked=name == "ddim")
+    return SamplerChoice(SAMPLERS[name], noise_on_device=name in ON_DEVICE, renoises_masked=name == "ddim")

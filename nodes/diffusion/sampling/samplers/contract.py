@@ -33,8 +33,8 @@ class Denoiser(Protocol):
 class NoiseSource(Protocol):
     """Where a stochastic sampler's noise comes from: a stream that depends on the seed alone."""
 
-    def normal(self) -> Tensor:
-        """The next standard normal tensor of the latent's shape."""
+    def normal(self, like: Tensor | None = None) -> Tensor:
+        """The next standard normal tensor of the latent's shape, or of that of `like`."""
         ...
 
     def brownian(self, sigma: float, sigma_next: float) -> Tensor:
@@ -54,6 +54,8 @@ class SamplerChoice:
     """A sampler as it flows on a link."""
 
     function: Sampler
+    noise_on_device: bool = False
+    """Whether a Brownian path is drawn on the device that computes, instead of on the CPU."""
     renoises_masked: bool = False
     """What a mask protects gets fresh noise at every step (Lugmayr et al. 2022, "RePaint", without resampling)."""
     run: Callable[..., Any] | None = None
@@ -76,11 +78,13 @@ def flow_ancestral_step(sigma: float, sigma_next: float, eta: float = 1.0) -> tu
     return down, scale, math.sqrt(max(0.0, sigma_next**2 - (scale * down) ** 2))
 
 
-def scaled_ancestral_step(sampling: ModelSampling, sigma: float, sigma_next: float) -> tuple[float, float, float]:
+def scaled_ancestral_step(
+    sampling: ModelSampling, sigma: float, sigma_next: float, eta: float = 1.0
+) -> tuple[float, float, float]:
     """(sigma_down, scale, sigma_up) for either kind of model; the scale is 1 except for a flow."""
     if isinstance(sampling, FlowSampling):
-        return flow_ancestral_step(sigma, sigma_next)
-    down, up = ancestral_step(sigma, sigma_next)
+        return flow_ancestral_step(sigma, sigma_next, eta)
+    down, up = ancestral_step(sigma, sigma_next, eta)
     return down, 1.0, up
 
 

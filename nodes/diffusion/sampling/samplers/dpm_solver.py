@@ -7,6 +7,7 @@ h is the step in lambda.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,7 +23,14 @@ from nodes.diffusion.sampling.samplers.contract import (
 
 
 def dpmpp_2s_ancestral(
-    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
 ) -> Tensor:
     """Lu et al. 2022, "DPM-Solver++", algorithm 1 (single step, second order), ancestral."""
     sampling = model.sampling
@@ -32,12 +40,12 @@ def dpmpp_2s_ancestral(
         if sigmas[i + 1] == 0:
             x = denoised
             continue
-        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1])
+        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1], eta)
         start = min(sampling.log_snr(sigmas[i]), math.inf)
         middle = 0.9999 if math.isinf(start) else sampling.sigma_at((start + sampling.log_snr(down)) / 2)
         ahead = _towards(model, x, denoised, sigmas[i], middle)
         x = _towards(model, x, model(ahead, middle), sigmas[i], down)
-        x = scale * x + up * noise.normal()
+        x = scale * x + up * s_noise * noise.normal()
     return x
 
 
@@ -99,9 +107,19 @@ def dpmpp_2m_cfg_pp(
     return x
 
 
-def dpmpp_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
-    """Lu et al. 2022, "DPM-Solver++", SDE form of the single-step second-order solver, midpoint r = 1/2."""
-    sampling = model.sampling
+def dpmpp_sde(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    r: float = 0.5,
+) -> Tensor:
+    """Lu et al. 2022, "DPM-Solver++", SDE form of the single-step second-order solver, its stage at `r` of the step."""
+    sampling, fresh = model.sampling, _Fresh(noise, eta, s_noise)
     sigmas = visible_start(sampling, sigmas)
     for i in range(len(sigmas) - 1):
         denoised = model(x, sigmas[i])
@@ -109,27 +127,55 @@ def dpmpp_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseS
         if sigmas[i + 1] == 0:
             x = denoised
             continue
-        middle = sampling.sigma_at((sampling.log_snr(sigmas[i]) + sampling.log_snr(sigmas[i + 1])) / 2)
-        ahead = _stochastic(model, x, denoised, (sigmas[i], middle), noise)
-        x = _stochastic(model, x, model(ahead, middle), (sigmas[i], sigmas[i + 1]), noise)
+        start, end = sampling.log_snr(sigmas[i]), sampling.log_snr(sigmas[i + 1])
+        middle = sampling.sigma_at(start + r * (end - start))
+        ahead = _stochastic(model, x, denoised, (sigmas[i], middle), fresh)
+        share = 1 / (2 * r)
+        target = (1 - share) * denoised + share * model(ahead, middle)
+        x = _stochastic(model, x, target, (sigmas[i], sigmas[i + 1]), fresh)
     return x
 
 
-def dpmpp_2m_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+def dpmpp_2m_sde(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Tensor:
     """Lu et al. 2022, "DPM-Solver++", SDE form of the two-step second-order solver, midpoint correction."""
-    return _multistep_sde(model, x, sigmas, noise, report, _midpoint_correction)
+    return _multistep_sde(model, x, sigmas, _Fresh(noise, eta, s_noise), report, _midpoint_correction)
 
 
 def dpmpp_2m_sde_heun(
-    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
 ) -> Tensor:
     """`dpmpp_2m_sde` with Heun's correction."""
-    return _multistep_sde(model, x, sigmas, noise, report, _heun_correction)
+    return _multistep_sde(model, x, sigmas, _Fresh(noise, eta, s_noise), report, _heun_correction)
 
 
-def dpmpp_3m_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+def dpmpp_3m_sde(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Tensor:
     """Lu et al. 2022, "DPM-Solver++", SDE form with three steps, third order."""
-    return _multistep_sde(model, x, sigmas, noise, report, _third_order_correction)
+    return _multistep_sde(model, x, sigmas, _Fresh(noise, eta, s_noise), report, _third_order_correction)
 
 
 def dpm_fast(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
@@ -146,24 +192,68 @@ def dpm_fast(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSo
     return x
 
 
-def dpm_adaptive(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
-    """Lu et al. 2022, "DPM-Solver", section 3.4: third-order steps whose length follows the second-order error.
+@dataclass(frozen=True, slots=True)
+class StepControl:
+    """How `dpm_adaptive` chooses its steps: a PID controller of the step's length (Hairer and Wanner 1996, IV.2)."""
 
-    The number of steps asked for plays no part; only the first and last sigma do.
+    order: int = 3
+    rtol: float = 0.05
+    atol: float = 0.0078
+    h_init: float = 0.05
+    """Length of the first step, in log sigma."""
+    pcoeff: float = 0.0
+    icoeff: float = 1.0
+    dcoeff: float = 0.0
+    accept_safety: float = 0.81
+    """A step whose successor would be shorter than this share of it is tried again."""
+
+    def factor(self, errors: Sequence[float], order: float) -> float:
+        """How much longer the next step is, after the inverse errors of this step and of the last two that held."""
+        p, i, d = self.pcoeff, self.icoeff, self.dcoeff
+        powers = ((p + i + d) / order, -(p + 2 * d) / order, d / order)
+        product = math.prod(error**power for error, power in zip(errors, powers, strict=True))
+        return 1 + math.atan(product - 1)
+
+
+def dpm_adaptive(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    control: StepControl = StepControl(),
+    eta: float = 0.0,
+    s_noise: float = 1.0,
+) -> Tensor:
+    """Lu et al. 2022, "DPM-Solver", section 3.4: steps whose length follows the error of the next lower order.
+
+    The number of steps asked for plays no part; only the first and last sigma do. `eta` above 0 goes below each target
+    and adds fresh noise up to it.
     """
-    rtol, atol, safety, h = 0.05, 0.0078, 0.81, 0.05
-    t, end = -math.log(sigmas[0]), -math.log(_smallest(sigmas))
+    t, end, h = -math.log(sigmas[0]), -math.log(_smallest(sigmas)), control.h_init
     previous, attempt = x, 0
+    errors: list[float] = []
     while t < end - 1e-5:
         target = min(end, t + h)
-        solver = _SingleStep(model, x, t, target)
+        below, up = target, 0.0
+        if eta:
+            down, _ = ancestral_step(math.exp(-t), math.exp(-target), eta)
+            below = min(end, -math.log(down)) if down > 0 else end
+            up = math.sqrt(max(0.0, math.exp(-2 * target) - math.exp(-2 * below)))
+        solver = _SingleStep(model, x, t, below)
         report(min(attempt, len(sigmas) - 2), solver.denoised)
-        low, high = solver.second(1 / 3), solver.third()
-        allowed = (rtol * torch.maximum(low.abs(), previous.abs())).clamp(min=atol)
+        low, high = (solver.first(), solver.second()) if control.order == 2 else (solver.second(1 / 3), solver.third())
+        allowed = (control.rtol * torch.maximum(low.abs(), previous.abs())).clamp(min=control.atol)
         error = float(torch.linalg.vector_norm((low - high) / allowed)) / math.sqrt(x.numel())
-        factor = 1 + math.atan((1 / (error + 1e-8)) ** (1 / 3) - 1)
-        if factor >= safety:
-            previous, x, t = low, high, target
+        errors = [1 / (error + 1e-8), *(errors or [1 / (error + 1e-8)] * 2)]
+        factor = control.factor(errors, 1.5 if eta else control.order)
+        if factor >= control.accept_safety:
+            previous, x, t, errors = low, high, target, errors[:2]
+            if up > 0:
+                x = x + up * s_noise * noise.normal()
+        else:
+            errors = errors[1:]
         h, attempt = h * factor, attempt + 1
     return x
 
@@ -206,14 +296,15 @@ class _SingleStep:
 
 
 Correction = Callable[[float, Sequence[float], Sequence[Tensor]], Tensor | None]
-"""(2h of this step, lengths of the steps so far in units of this one, estimates, both newest first) -> addition."""
+"""((1 + eta) h of this step, lengths of the steps so far in units of this one, estimates) -> addition; newest first."""
 
 
 def _multistep_sde(
-    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report, correction: Correction
+    model: Denoiser, x: Tensor, sigmas: Sequence[float], fresh: "_Fresh", report: Report, correction: Correction
 ) -> Tensor:
-    """x = sigma'/sigma e^-h x + alpha' ((1 - e^-2h) D + correction) + sigma' sqrt(1 - e^-2h) noise."""
-    sampling = model.sampling
+    """x = sigma'/sigma e^(-eta h) x + alpha' ((1 - e^(-(1 + eta) h)) D + correction) + sigma' sqrt(1 - e^(-2 eta h))
+    noise."""
+    sampling, eta = model.sampling, fresh.eta
     sigmas = visible_start(sampling, sigmas)
     estimates: list[Tensor] = []
     steps: list[float] = []
@@ -225,11 +316,11 @@ def _multistep_sde(
             continue
         h = sampling.log_snr(sigmas[i + 1]) - sampling.log_snr(sigmas[i])
         alpha = sampling.alpha(sigmas[i + 1])
-        x = sigmas[i + 1] / sigmas[i] * math.exp(-h) * x - alpha * math.expm1(-2 * h) * estimates[0]
-        added = correction(2 * h, [step / h for step in steps], estimates)
+        x = sigmas[i + 1] / sigmas[i] * math.exp(-eta * h) * x - alpha * math.expm1(-(1 + eta) * h) * estimates[0]
+        added = correction((1 + eta) * h, [step / h for step in steps], estimates)
         if added is not None:
             x = x + alpha * added
-        x = x + noise.brownian(sigmas[i], sigmas[i + 1]) * sigmas[i + 1] * math.sqrt(-math.expm1(-2 * h))
+        x = x + fresh.brownian(sigmas[i], sigmas[i + 1], sigmas[i + 1] * math.sqrt(-math.expm1(-2 * eta * h)))
         steps = [h, *steps[:1]]
     return x
 
@@ -258,14 +349,30 @@ def _towards(model: Denoiser, x: Tensor, denoised: Tensor, sigma: float, target:
     return ratio * x + (alpha(target) - alpha(sigma) * ratio) * denoised
 
 
-def _stochastic(model: Denoiser, x: Tensor, denoised: Tensor, span: tuple[float, float], noise: NoiseSource) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """The noise of a stochastic solver, and how much of it."""
+
+    noise: NoiseSource
+    eta: float
+    """1 solves the reverse SDE, 0 the probability-flow ODE."""
+    s_noise: float
+    """Scale of the noise that is added."""
+
+    def brownian(self, sigma: float, target: float, scale: float) -> Tensor | float:
+        """The increment between two levels times `scale`; 0 where there is none."""
+        scale *= self.s_noise
+        return self.noise.brownian(sigma, target) * scale if scale > 0 else 0.0
+
+
+def _stochastic(model: Denoiser, x: Tensor, denoised: Tensor, span: tuple[float, float], fresh: _Fresh) -> Tensor:
     """Exponential Euler step below the target in sigma / alpha, then noise up to it."""
     sigma, target = span
     here, there = model.sampling.alpha(sigma), model.sampling.alpha(target)
-    down, up = ancestral_step(sigma / here, target / there)
+    down, up = ancestral_step(sigma / here, target / there, fresh.eta)
     ratio = down / (sigma / here)
     moved = ratio * x / here + (1 - ratio) * denoised
-    return there * (moved + noise.brownian(sigma, target) * up)
+    return there * (moved + fresh.brownian(sigma, target, up))
 
 
 def _smallest(sigmas: Sequence[float]) -> float:

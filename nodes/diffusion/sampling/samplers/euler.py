@@ -3,9 +3,11 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
+from nodes.diffusion.resize import resize
 from nodes.diffusion.sampling.samplers.contract import (
     Denoiser,
     NoiseSource,
@@ -25,17 +27,26 @@ def euler(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSourc
     return x
 
 
-def euler_ancestral(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
-    """Euler steps below the target, then fresh noise up to it (Song et al. 2020, ancestral sampling)."""
+def euler_ancestral(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Tensor:
+    """Euler steps below the target, then fresh noise up to it: Song et al. 2020, DDIM, with their eta (equation 16)."""
     for i in range(len(sigmas) - 1):
         denoised = model(x, sigmas[i])
         report(i, denoised)
         if sigmas[i + 1] == 0:
             x = denoised
             continue
-        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1])
+        down, scale, up = scaled_ancestral_step(model.sampling, sigmas[i], sigmas[i + 1], eta)
         ratio = down / sigmas[i]
-        x = scale * (ratio * x + (1 - ratio) * denoised) + up * noise.normal()
+        x = scale * (ratio * x + (1 - ratio) * denoised) + up * s_noise * noise.normal()
     return x
 
 
@@ -51,7 +62,14 @@ def euler_cfg_pp(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Noi
 
 
 def euler_ancestral_cfg_pp(
-    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
 ) -> Tensor:
     """Chung et al. 2024, "CFG++", with fresh noise; steps are taken in sigma / alpha."""
     alpha = model.sampling.alpha
@@ -64,10 +82,13 @@ def euler_ancestral_cfg_pp(
         here, there = alpha(sigmas[i]), alpha(sigmas[i + 1])
         eps = (x - here * unconditional) / sigmas[i]
         ratio = sigmas[i] / here if here > 0 else math.inf
-        down, up = (
-            ancestral_step(ratio, sigmas[i + 1] / there) if math.isfinite(ratio) else (0.0, sigmas[i + 1] / there)
-        )
-        x = there * denoised + there * down * eps + there * up * noise.normal()
+        level = sigmas[i + 1] / there
+        if math.isfinite(ratio):
+            down, up = ancestral_step(ratio, level, eta)
+        else:
+            up = min(eta, 1.0) * level
+            down = math.sqrt(level**2 - up**2)
+        x = there * denoised + there * down * eps + there * up * s_noise * noise.normal()
     return x
 
 
@@ -93,4 +114,38 @@ def lcm(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource,
         report(i, x)
         if sigmas[i + 1] > 0:
             x = model.sampling.noised(sigmas[i + 1], noise.normal(), x)
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How latents grow on the way."""
+
+    ratio: float
+    """Of the last size to the first."""
+    steps: int
+    """After how many steps they have grown, in even parts; below 1: when all but the last one are done."""
+    method: str
+    """Of `resize`."""
+
+    def sides(self, shape: Sequence[int], step: int, total: int) -> tuple[int, int]:
+        """(height, width) after a step, from 0, of `total`, of latents that began with a (..., height, width) shape."""
+        steps = self.steps if self.steps > 0 else max(1, total - 1)
+        share = 1 + (self.ratio - 1) * min(1.0, (step + 1) / steps)
+        return max(1, round(shape[-2] * share)), max(1, round(shape[-1] * share))
+
+
+def lcm_growing(
+    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report, *, growth: Growth
+) -> Tensor:
+    """`lcm` on latents that grow between denoising and noising."""
+    first, total = x.shape, len(sigmas) - 1
+    for i in range(total):
+        x = model(x, sigmas[i])
+        report(i, x)
+        if sigmas[i + 1] > 0:
+            height, width = growth.sides(first, i, total)
+            if x.shape[-2:] != (height, width):
+                x = resize(x, width, height, growth.method)
+            x = model.sampling.noised(sigmas[i + 1], noise.normal(x), x)
     return x

@@ -5,7 +5,8 @@ phi_1(z) = (e^z - 1) / z and phi_2(z) = (phi_1(z) - 1) / z, Hochbruck and Osterm
 # ruff: noqa: ARG001  all samplers take the same arguments, noise too if they draw none
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -62,19 +63,41 @@ def gradient_estimation_cfg_pp(
 
 def exp_heun_2_x0(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
     """Exponential Heun: two stages, the second at the target itself, data prediction."""
-    return _two_stages(model, x, sigmas, noise, report, r=1.0, eta=0.0)
+    return _two_stages(model, x, sigmas, noise, report, Stages(r=1.0, eta=0.0, simple=False))
 
 
 def exp_heun_2_x0_sde(
     model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report
 ) -> Tensor:
     """`exp_heun_2_x0` for the reverse SDE."""
-    return _two_stages(model, x, sigmas, noise, report, r=1.0, eta=1.0)
+    return _two_stages(model, x, sigmas, noise, report, Stages(r=1.0, simple=False))
 
 
-def seeds_2(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
-    """Gonzalez et al. 2023, "SEEDS", two stages, midpoint."""
-    return _two_stages(model, x, sigmas, noise, report, r=0.5, eta=1.0, simple=True)
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """A step with two stages."""
+
+    r: float = 0.5
+    """Where in the step the second one lies; 1 is its end."""
+    eta: float = 1.0
+    """1 solves the reverse SDE, 0 the probability-flow ODE."""
+    s_noise: float = 1.0
+    """Scale of the noise that is added."""
+    simple: bool = True
+    """Mix the stages by 1 / (2 r), where the full scheme weighs them with phi_2."""
+
+
+def seeds_2(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    stages: Stages = Stages(),
+) -> Tensor:
+    """Gonzalez et al. 2023, "SEEDS", two stages."""
+    return _two_stages(model, x, sigmas, noise, report, stages)
 
 
 def seeds_3(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
@@ -88,7 +111,7 @@ def seeds_3(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSou
         if sigmas[i + 1] == 0:
             x = first
             continue
-        path = _StagePath(model, sigmas[i], sigmas[i + 1], 1.0, noise)
+        path = _StagePath(model, sigmas[i], sigmas[i + 1], Stages(), noise)
         z = -2 * path.h
         second = model(path.point(x, r1, [(_w1(r1 * z), first)]), path.sigma(r1))
         share = r2 / r1 * _w2(r2 * z)
@@ -98,7 +121,35 @@ def seeds_3(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSou
     return x
 
 
-def er_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class ExtendedReverse:
+    """A solver of Cui et al. 2023."""
+
+    noise_scale: Callable[[float], float]
+    """phi: how strongly noise is renewed at a level."""
+    max_stage: int = 3
+    s_noise: float = 1.0
+
+
+def er_sde_5() -> ExtendedReverse:
+    """phi(x) = x (e^(x^0.3) + 10), the paper's fifth choice."""
+    return ExtendedReverse(_er_noise)
+
+
+def reverse_time(eta: float) -> ExtendedReverse:
+    """phi(x) = x^(1 + eta): the reverse-time SDE at eta 1, the probability-flow ODE, without noise, at 0."""
+    return ExtendedReverse(lambda level: level ** (1 + eta), s_noise=1.0 if eta > 0 else 0.0)
+
+
+def er_sde(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    solver: ExtendedReverse | None = None,
+) -> Tensor:
     """Cui et al. 2023, "Elucidating the Solution Space of Extended Reverse-Time SDE", ER-SDE-5, up to third order.
 
     The integrals are left sums over 200 points, as in the published solver.
@@ -106,6 +157,8 @@ def er_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSour
     sampling = model.sampling
     sigmas = visible_start(sampling, sigmas)
     levels = [math.exp(-sampling.log_snr(sigma)) for sigma in sigmas]
+    solver = solver or er_sde_5()
+    phi = solver.noise_scale
     previous: Tensor | None = None
     previous_rise: Tensor | None = None
     for i in range(len(sigmas) - 1):
@@ -116,20 +169,22 @@ def er_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSour
             continue
         here, there = levels[i], levels[i + 1]
         alpha, alpha_next = sampling.alpha(sigmas[i]), sampling.alpha(sigmas[i + 1])
-        ratio = _er_noise(there) / _er_noise(here)
+        ratio = phi(there) / phi(here)
         x = alpha_next / alpha * ratio * x + alpha_next * (1 - ratio) * denoised
         width = (here - there) / 200
         points = [there + index * width for index in range(200)]
-        if previous is not None:
-            area = width * sum(1 / _er_noise(point) for point in points)
+        if previous is not None and solver.max_stage > 1:
+            area = width * sum(1 / phi(point) for point in points)
             rise = (denoised - previous) / (here - levels[i - 1])
-            x = x + alpha_next * (there - here + area * _er_noise(there)) * rise
-            if previous_rise is not None:
-                area = width * sum((point - here) / _er_noise(point) for point in points)
+            x = x + alpha_next * (there - here + area * phi(there)) * rise
+            if previous_rise is not None and solver.max_stage > 2:
+                area = width * sum((point - here) / phi(point) for point in points)
                 bend = (rise - previous_rise) / ((here - levels[i - 2]) / 2)
-                x = x + alpha_next * ((there - here) ** 2 / 2 + area * _er_noise(there)) * bend
+                x = x + alpha_next * ((there - here) ** 2 / 2 + area * phi(there)) * bend
             previous_rise = rise
-        x = x + alpha_next * math.sqrt(max(0.0, there**2 - (here * ratio) ** 2)) * noise.normal()
+        if solver.s_noise > 0:
+            fresh = alpha_next * solver.s_noise * math.sqrt(max(0.0, there**2 - (here * ratio) ** 2))
+            x = x + fresh * noise.normal()
         previous = denoised
     return x
 
@@ -137,8 +192,8 @@ def er_sde(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSour
 class _StagePath:
     """The exact linear part, and one consistent noise path, inside a step that has several stages."""
 
-    def __init__(self, model: Denoiser, sigma: float, target: float, eta: float, noise: NoiseSource) -> None:
-        self._sampling, self._noise, self._eta = model.sampling, noise, eta
+    def __init__(self, model: Denoiser, sigma: float, target: float, stages: Stages, noise: NoiseSource) -> None:
+        self._sampling, self._noise, self._eta, self._scale = model.sampling, noise, stages.eta, stages.s_noise
         self._start = sigma
         self._lambda = model.sampling.log_snr(sigma)
         self.h = model.sampling.log_snr(target) - self._lambda
@@ -163,22 +218,13 @@ class _StagePath:
         fresh = math.sqrt(-math.expm1(2 * decay)) * self._noise.normal()
         self._drawn = fresh if self._drawn is None else math.exp(decay) * self._drawn + fresh
         self._at = r
-        return moved + sigma * self._drawn
+        return moved + sigma * self._scale * self._drawn
 
 
 def _two_stages(
-    model: Denoiser,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: NoiseSource,
-    report: Report,
-    *,
-    r: float,
-    eta: float,
-    simple: bool = False,
+    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report, stages: Stages
 ) -> Tensor:
-    """`simple` mixes the stages by 1 / (2 r) where the full scheme weighs them with phi_2."""
-    sampling = model.sampling
+    sampling, r = model.sampling, stages.r
     sigmas = visible_start(sampling, sigmas)
     for i in range(len(sigmas) - 1):
         first = model(x, sigmas[i])
@@ -186,10 +232,10 @@ def _two_stages(
         if sigmas[i + 1] == 0:
             x = first
             continue
-        path = _StagePath(model, sigmas[i], sigmas[i + 1], eta, noise)
-        z = -(1 + eta) * path.h
+        path = _StagePath(model, sigmas[i], sigmas[i + 1], stages, noise)
+        z = -(1 + stages.eta) * path.h
         second = model(path.point(x, r, [(_w1(r * z), first)]), path.sigma(r))
-        share = _w1(z) / (2 * r) if simple else _w2(z) / r
+        share = _w1(z) / (2 * r) if stages.simple else _w2(z) / r
         x = path.point(x, 1.0, [(_w1(z) - share, first), (share, second)])
     return x
 

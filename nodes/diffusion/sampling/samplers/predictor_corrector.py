@@ -3,24 +3,50 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.samplers.contract import Denoiser, NoiseSource, Report, visible_start
 
-PREDICTOR_ORDER = 3
-CORRECTOR_ORDER = 4
+
+@dataclass(frozen=True, slots=True)
+class Adams:
+    """A stochastic Adams solver."""
+
+    predictor_order: int = 3
+    corrector_order: int = 4
+    """0 leaves the correction out."""
+    evaluate_again: bool = False
+    """Ask the model again after each correction."""
+    eta: float = 1.0
+    """tau inside its interval; 0 solves the probability-flow ODE."""
+    interval: tuple[float, float] | None = None
+    """Noise levels (highest, lowest) between which fresh noise is drawn; None: from a fifth to four fifths of the
+    way."""
+    s_noise: float = 1.0
+    simple_order_2: bool = False
+    """Take the paper's simplified coefficients where the order is two (appendix D)."""
 
 
-def sa_solver(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
+def sa_solver(
+    model: Denoiser,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: NoiseSource,
+    report: Report,
+    *,
+    adams: Adams = Adams(),
+) -> Tensor:
     """Xue et al. 2023, "SA-Solver: Stochastic Adams Solver", predict, evaluate, correct."""
-    return _stochastic_adams(model, x, sigmas, noise, report, evaluate_again=False)
+    return _stochastic_adams(model, x, sigmas, noise, report, adams)
 
 
 def sa_solver_pece(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
     """Xue et al. 2023, "SA-Solver: Stochastic Adams Solver", with a second evaluation after each correction."""
-    return _stochastic_adams(model, x, sigmas, noise, report, evaluate_again=True)
+    return _stochastic_adams(model, x, sigmas, noise, report, Adams(evaluate_again=True))
 
 
 def uni_pc(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report) -> Tensor:
@@ -34,67 +60,81 @@ def uni_pc_bh2(model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Noise
 
 
 def _stochastic_adams(
-    model: Denoiser,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: NoiseSource,
-    report: Report,
-    *,
-    evaluate_again: bool,
+    model: Denoiser, x: Tensor, sigmas: Sequence[float], noise: NoiseSource, report: Report, adams: Adams
 ) -> Tensor:
-    """tau is 1 in the middle of the way (from a fifth to four fifths of it), 0 outside."""
+    """tau is eta inside the interval, 0 outside."""
     sampling = model.sampling
     sigmas = visible_start(sampling, sigmas)
     lambdas = [sampling.log_snr(sigma) for sigma in sigmas]
-    tau_from, tau_to = sampling.level_at(0.2), sampling.level_at(0.8)
+    tau_from, tau_to = adams.interval or (sampling.level_at(0.2), sampling.level_at(0.8))
     closes = sigmas[-1] == 0
+    kept = max(adams.predictor_order, adams.corrector_order) - 1 or 1
     predicted, fresh, tau = x, torch.zeros_like(x), 0.0
     estimates: list[Tensor] = []
     for i in range(len(sigmas) - 1):
-        estimates = [*estimates[1 - CORRECTOR_ORDER :], model(predicted, sigmas[i])]
+        estimates = [*estimates[-kept:], model(predicted, sigmas[i])]
         report(i, estimates[-1])
         last = sigmas[i + 1] == 0
-        order = min(CORRECTOR_ORDER, len(estimates), len(sigmas) - 1 - i if closes else CORRECTOR_ORDER)
-        if i == 0 or (last and not evaluate_again):
+        order = min(adams.corrector_order, len(estimates), len(sigmas) - 1 - i if closes else len(estimates))
+        if i == 0 or adams.corrector_order == 0 or (last and not adams.evaluate_again):
             x = predicted
         else:
-            span = (sigmas[i - 1], sigmas[i])
-            x = _adams_step(model, x, span, tau, (lambdas[i - order + 1 : i + 1], estimates[-order:])) + fresh
-            if evaluate_again:
+            step = _AdamsStep(model.sampling, (sigmas[i - 1], sigmas[i]), tau, adams)
+            x = step.of(x, lambdas[i - order + 1 : i + 1], estimates[-order:], corrects=True) + fresh
+            if adams.evaluate_again:
                 estimates[-1] = model(x, sigmas[i])
         if last:
             return estimates[-1]
-        tau = 1.0 if tau_to <= sigmas[i + 1] <= tau_from else 0.0
-        order = min(PREDICTOR_ORDER, len(estimates), len(sigmas) - 2 - i if closes else PREDICTOR_ORDER)
-        span = (sigmas[i], sigmas[i + 1])
-        predicted = _adams_step(model, x, span, tau, (lambdas[i - order + 1 : i + 1], estimates[-order:]))
+        tau = adams.eta if tau_to <= sigmas[i + 1] <= tau_from else 0.0
+        order = min(adams.predictor_order, len(estimates), len(sigmas) - 2 - i if closes else len(estimates))
+        step = _AdamsStep(model.sampling, (sigmas[i], sigmas[i + 1]), tau, adams)
+        predicted = step.of(x, lambdas[i - order + 1 : i + 1], estimates[-order:], corrects=False)
         h = lambdas[i + 1] - lambdas[i]
         fresh = torch.zeros_like(x)
         if tau > 0:
-            fresh = noise.normal() * sigmas[i + 1] * math.sqrt(-math.expm1(-2 * tau**2 * h))
+            fresh = noise.normal() * (adams.s_noise * sigmas[i + 1] * math.sqrt(-math.expm1(-2 * tau**2 * h)))
         predicted = predicted + fresh
     return predicted
 
 
-def _adams_step(
-    model: Denoiser,
-    x: Tensor,
-    span: tuple[float, float],
-    tau: float,
-    history: tuple[Sequence[float], Sequence[Tensor]],
-) -> Tensor:
-    """sigma'/sigma e^(-tau^2 h) x + alpha' sum b_j D_j, with b_j the integral over the step of
-    (1 + tau^2) e^((1 + tau^2) (lambda - lambda')) times the j-th Lagrange polynomial (equation 14 and 17)."""
-    nodes, estimates = history
-    start, end = (model.sampling.log_snr(sigma) for sigma in span)
-    rate = 1 + tau**2
-    moments = _moments(rate, end - start, len(nodes))
-    x = span[1] / span[0] * math.exp(-(tau**2) * (end - start)) * x
-    for j, estimate in enumerate(estimates):
-        powers = _lagrange_powers([node - end for node in nodes], j)
-        b = sum(power * moment for power, moment in zip(powers, moments, strict=True))
-        x = x + model.sampling.alpha(span[1]) * b * estimate
-    return x
+@dataclass(frozen=True, slots=True)
+class _AdamsStep:
+    """One step, predicted or corrected: sigma'/sigma e^(-tau^2 h) x + alpha' sum b_j D_j."""
+
+    sampling: ModelSampling
+    span: tuple[float, float]
+    tau: float
+    adams: Adams
+
+    def of(self, x: Tensor, nodes: Sequence[float], estimates: Sequence[Tensor], *, corrects: bool) -> Tensor:
+        """From `estimates` at the lambdas `nodes`, oldest first."""
+        start, end = (self.sampling.log_snr(sigma) for sigma in self.span)
+        h, rate = end - start, 1 + self.tau**2
+        factors = self._full(nodes, end, h, rate)
+        if self.adams.simple_order_2 and len(nodes) == 2:
+            factors = _simple(nodes, start, h, rate, corrects=corrects)
+        x = self.span[1] / self.span[0] * math.exp(-(self.tau**2) * h) * x
+        for factor, estimate in zip(factors, estimates, strict=True):
+            x = x + self.sampling.alpha(self.span[1]) * factor * estimate
+        return x
+
+    @staticmethod
+    def _full(nodes: Sequence[float], end: float, h: float, rate: float) -> list[float]:
+        """b_j: the integral over the step of (1 + tau^2) e^((1 + tau^2) (lambda - lambda')) times the j-th Lagrange
+        polynomial (equations 14 and 17)."""
+        moments = _moments(rate, h, len(nodes))
+        powers = [_lagrange_powers([node - end for node in nodes], j) for j in range(len(nodes))]
+        return [sum(power * moment for power, moment in zip(one, moments, strict=True)) for one in powers]
+
+
+def _simple(nodes: Sequence[float], start: float, h: float, rate: float, *, corrects: bool) -> list[float]:
+    """Appendix D: [b of the older, b of the newer estimate], which differ from the full ones in the third order."""
+    whole = -math.expm1(-rate * h)
+    if corrects:  # the newer estimate is that of the target itself
+        newer = 0.5 * rate * h
+        return [whole - newer, newer]
+    older = 0.5 * rate * h**2 / (nodes[0] - start)
+    return [older, whole - older]
 
 
 def _moments(rate: float, h: float, count: int) -> list[float]:

@@ -43,6 +43,10 @@ class MaskedModelK:
         if "denoise_mask_function" in options:
             told = {"model": self.inner_model, "sigmas": self.sigmas}
             denoise_mask = options["denoise_mask_function"](sigma, denoise_mask, extra_options=told)
+        elif self.inner_model.inner_model.value.mask_rule is not None:
+            model = self.inner_model.inner_model
+            level, schedule = float(sigma.reshape(-1)[0]), levels.as_library(model.model_sampling)
+            denoise_mask = model.value.mask_rule(denoise_mask, level, self.sigmas.tolist(), schedule)
         if self._generator is not None:
             self.noise = torch.randn(self.latent_image.shape, generator=self._generator).to(self.latent_image)
         held = self.inner_model.inner_model.model_sampling.noise_scaling(

@@ -251,10 +251,5 @@ class ModelSamplingFlux(ModelSamplingDiscreteFlow):
 
 
 def rescale_zero_terminal_snr_sigmas(sigmas: Tensor) -> Tensor:
-    """Levels whose last one holds next to no signal (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample
-    Steps are Flawed", algorithm 1)."""
-    root = (1 / (sigmas.double() ** 2 + 1)).sqrt()
-    first, last = root[0].clone(), root[-1].clone()
-    abar = ((root - last) * first / (first - last)) ** 2
-    abar[-1] = 4.8973451890853435e-08
-    return ((1 - abar) / abar).sqrt().float()
+    """Levels whose last one holds next to no signal."""
+    return prediction.zero_terminal_snr(sigmas)

@@ -13,6 +13,7 @@ import comfy.model_management
 import comfy.patcher_extension as extension
 from comfy.conds_of_packs import conditioning_of
 from nodes.diffusion.sampling.guidance import Pass, Predictions
+from nodes.diffusion.sampling.steering import Guided, steer
 
 Conds = list[dict[str, Any]]
 
@@ -29,7 +30,7 @@ def sampling_function(
 ) -> Tensor:
     """The guided clean latents for `x` at levels (N,) `timestep`."""
     options = model_options or {}
-    has_say = cond_scale != 1.0 or options.get("disable_cfg1_optimization", False)
+    has_say = cond_scale != 1.0 or options.get("disable_cfg1_optimization", False) or model.value.steering.active
     conds = [cond, uncond if has_say else None]
     if "sampler_calc_cond_batch_function" in options:
         args = {"conds": conds, "input": x, "sigma": timestep, "model": model, "model_options": options}
@@ -72,7 +73,9 @@ def cfg_function(
         }  # fmt: skip
         result = x - options["sampler_cfg_function"](args)
     else:
-        result = uncond_pred + cond_scale * (cond_pred - uncond_pred)
+        level = float(timestep.reshape(-1)[0])
+        step = Guided(x, level, cond_pred, uncond_pred, cond_scale, model.sampled_value().sampling, cond_pred)
+        result = steer(model.value.steering, step)
     for function in options.get("sampler_post_cfg_function", ()):
         result = function(
             {
