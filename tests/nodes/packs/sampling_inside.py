@@ -1,6 +1,7 @@
 """What packs do to sampling, run where packs live. See `test_comfy_sampling.py`."""
 # ruff: noqa: ARG001, ARG002, ARG005  functions that packs hand over take what they are given
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -259,6 +260,52 @@ def inside_our_guiders_sample_in_packs() -> None:
         samples = theirs.sample(noise, latent().samples, sampler, sigmas, seed=SEED)
         expected = by_custom_node(ours).output.samples
         assert torch.allclose(samples, expected, atol=1e-5), type(ours).__name__
+
+
+def inside_what_our_own_nodes_did_to_a_model_counts_in_packs() -> None:
+    from nodes.diffusion.sampling.masks import differential
+    from nodes.diffusion.sampling.steering import Steering, damped, projected, rescaled
+
+    words = text("a small red cube at night"), text("day"), text("")
+    for steering in (
+        Steering(formula=rescaled(0.7)),
+        Steering(before=(projected(0.5, 5.0, -0.5), damped)),
+        Steering(after=(lambda step: step.denoised * 0.9,)),
+    ):
+        model = replace(loaded().MODEL, steering=steering)
+        assert torch.allclose(by_pack(to_pack(model)), by_node(model), atol=1e-6)
+        assert torch.allclose(by_pack(to_pack(model), cfg=1.0), by_node(model, cfg=1.0), atol=1e-6)
+        guider = custom_sampling.perp_neg_guider(
+            model=model, positive=words[0], negative=words[1], empty_conditioning=words[2], cfg=4.0, neg_scale=0.8
+        )
+        theirs = to_pack(guider)
+        assert from_pack(theirs, "GUIDER") is guider
+        theirs.set_cfg(4.0, 0.8000001)
+        made = by_custom_node(from_pack(theirs, "GUIDER")).output.samples
+        assert torch.allclose(made, by_custom_node(guider).output.samples, atol=1e-4)
+        patched = to_pack(model).clone()
+        patched.set_model_sampler_cfg_function(
+            lambda args: args["uncond"] + args["cond_scale"] * (args["cond"] - args["uncond"])
+        )
+        if steering.formula is None:
+            assert torch.allclose(by_pack(patched), by_node(model), atol=1e-4)
+        changed = replace(from_pack(patched, "MODEL"), steering=Steering())
+        assert torch.allclose(by_node(changed), by_node(loaded().MODEL), atol=1e-4)
+    mask = torch.linspace(0, 1, 64).expand(1, 8, 64)
+    model = replace(loaded().MODEL, mask_rule=differential(1.0))
+    assert torch.equal(by_pack(to_pack(model), start=latent(mask)), by_node(model, start=latent(mask)))
+
+
+def inside_noise_levels_that_packs_have_no_class_for_count_too() -> None:
+    from nodes.diffusion.sampling.prediction import distilled
+
+    plain = loaded().MODEL.sampling
+    for levels in (distilled(plain), replace(plain, prediction="lcm"), replace(plain, prediction="x0")):
+        model = replace(loaded().MODEL, sampling=levels)
+        for sampler in ("euler", "lcm"):
+            assert torch.equal(by_pack(to_pack(model), sampler=sampler), by_node(model, sampler=sampler))
+        shown = to_pack(model).get_model_object("model_sampling")
+        assert shown.percent_to_sigma(0.5) == pytest.approx(levels.level_at(0.5))
 
 
 def inside_a_changed_guider_is_no_longer_ours() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import comfy.model_patcher
-from nodes.diffusion.sampling.noise import SEEDS
+from nodes.diffusion.sampling.noise import generator_on
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.samplers.contract import NoiseSource
 from nodes.packs.bridge import levels
@@ -23,9 +23,9 @@ class MaskedModelK:
         self.noise = noise
         self._generator: torch.Generator | None = None
 
-    def renoise(self, seed: int) -> None:
-        """What is protected gets fresh noise at every call."""
-        self._generator = torch.Generator().manual_seed((seed + 1) % SEEDS)
+    def renoise(self, seed: int, place: torch.device) -> None:
+        """What is protected gets fresh noise at every call, drawn on the device `place`."""
+        self._generator = generator_on(place, seed)
 
     def __call__(
         self,
@@ -48,7 +48,8 @@ class MaskedModelK:
             level, schedule = float(sigma.reshape(-1)[0]), levels.as_library(model.model_sampling)
             denoise_mask = model.value.mask_rule(denoise_mask, level, self.sigmas.tolist(), schedule)
         if self._generator is not None:
-            self.noise = torch.randn(self.latent_image.shape, generator=self._generator).to(self.latent_image)
+            drawn = torch.randn(self.latent_image.shape, generator=self._generator, device=self._generator.device)
+            self.noise = drawn.to(self.latent_image)
         held = self.inner_model.inner_model.model_sampling.noise_scaling(
             sigma.reshape(-1, *(1,) * (x.ndim - 1)), self.noise, self.latent_image
         )
@@ -116,10 +117,10 @@ class PackNoise:
         self._ours, self._draw, self._scale = ours, draw, scale
         self._model, self._sigmas = model, sigmas
 
-    def normal(self) -> Tensor:
+    def normal(self, like: Tensor | None = None) -> Tensor:
         """Noise for the step from where the model was last asked."""
         if self._draw is None:
-            return self._ours.normal() * self._scale
+            return self._ours.normal(like) * self._scale
         here = self._model.sigma
         return self._drawn(self._draw, here, next((level for level in self._sigmas if level < here), 0.0))
 
