@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from executor.cache import Memo
+from executor.context import id_root
 from executor.dynamic_prompt import DynamicPrompt
 from executor.events import (
     Event,
@@ -308,7 +309,8 @@ class Run:
         """Take in the nodes that a node expanded into; it has its own result when those that this is made of have."""
         expansion = expanded.expansion
         own = self._signatures[node_id]
-        known_by = {child: f"{own} {child.removeprefix(f'{node_id}.')}" for child in expansion.graph.nodes}
+        root = f"{id_root(node_id)}."
+        known_by = {child: f"{own} {child.removeprefix(root)}" for child in expansion.graph.nodes}
         self._signatures |= signatures(
             expansion.graph, expansion.order, self._host.definitions, expanded.fingerprints, self._signatures, known_by
         )

@@ -5,7 +5,7 @@
 import pytest
 
 from executor.cache import MemoryCache, NoCache
-from executor.context import executing
+from executor.context import LONGEST_ID, executing, expansion_prefix
 from executor.events import NodeExecuted, NodeFailed, NodesAdded, NodeStarted
 from executor.schema import ExecutionBlocker, InputSocket, Result
 from tests.executor.toys import MEBIBYTE, Bench, link, number, run, shown, toy, toy_worker
@@ -16,9 +16,7 @@ def node(class_type, **inputs):
 
 
 def prefix():
-    context = executing.get()
-    context.graphs.append(None)
-    return f"{context.node_id}.{context.list_index}.{len(context.graphs) - 1}."
+    return expansion_prefix(executing.get())
 
 
 def twice(value):
@@ -260,7 +258,14 @@ async def test_a_thousand_iterations_cost_what_a_chain_costs(tmp_path):
     prompt["s"] = node("Show", value=["x", 0])
     events = await run(worker, prompt)
     assert shown(events) == {"s": [1000]}
-    assert sum(isinstance(event, NodeExecuted) for event in events) == 1 + 1001 + 1000 + 1
+    executed = [event.node_id for event in events if isinstance(event, NodeExecuted)]
+    assert len(set(executed)) == 1 + 1001 + 1000 + 1
+    assert max(map(len, executed)) < 2 * LONGEST_ID  # they do not grow with the depth
+    prompt["n2"], prompt["y"] = node("Number", value=0), node("Loop", value=["n2", 0], times=1000)
+    prompt["t"] = node("Show", value=["y", 0])
+    bench.take()
+    assert shown(await run(worker, prompt)) == {"s": [1000], "t": [1000]}
+    assert bench.take() == []
     await worker.close()
 
 

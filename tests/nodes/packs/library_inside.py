@@ -406,6 +406,18 @@ def inside_a_module_of_a_pack_is_moved_like_our_networks() -> None:
     assert from_pack(patcher, "MODEL") is patcher
 
 
+def inside_built_in_nodes_that_are_not_there_yet_say_so_when_they_are_used() -> None:
+    from comfy_extras import nodes_mask, nodes_upscale_model
+
+    for refused in (
+        lambda: nodes_upscale_model.ImageUpscaleWithModel().upscale(None, None),
+        lambda: nodes_mask.NoSuchNode().execute(),
+    ):
+        with pytest.raises(RuntimeError, match="Heddle"):
+            refused()
+    assert not hasattr(nodes_mask, "no_function")
+
+
 def inside_pasting_cuts_off_what_lies_outside() -> None:
     from comfy_extras.nodes_mask import composite
 

@@ -56,6 +56,8 @@ class BaseModel(torch.nn.Module):
         self.concat_keys: tuple[str, ...] = ()
         self.memory_usage_factor = 1.0
         self.current_patcher: Any = None
+        self.steered: dict[str, Any] = {}
+        """What our own steering keeps from step to step; emptied when a run begins."""
         self.manual_cast_dtype: torch.dtype | None = None
         self.model_config = SimpleNamespace(
             unet_config=dict(value.network.module.config),
