@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from comfy.denoisers import MaskedModelK, PackDenoiser
-from nodes.diffusion.sampling.noise import SeededNoise
-from nodes.diffusion.sampling.samplers.contract import SamplerChoice
+from comfy.denoisers import MaskedModelK, PackDenoiser, PackNoise
+from nodes.diffusion.sampling.noise import CPU, ON_CPU, NoisePlaces, SeededNoise
+from nodes.diffusion.sampling.samplers.contract import NoiseSource, SamplerChoice
 
 
 class Sampler:
@@ -48,12 +48,13 @@ class KSAMPLER(Sampler):
         self.extra_options = dict(extra_options or {})
         self.inpaint_options = dict(inpaint_options or {})
         self.origin: SamplerChoice | None = None
+        self.cpu_noise = False
 
     @classmethod
-    def of(cls, choice: SamplerChoice) -> "KSAMPLER":
-        """For a sampler of ours."""
-        made = cls(function_of(choice), inpaint_options={"random": True} if choice.renoises_masked else {})
-        made.origin = choice
+    def of(cls, choice: SamplerChoice, cpu_noise: bool = False) -> "KSAMPLER":
+        """For a sampler of ours. `cpu_noise`: whether all its noise is drawn on the CPU."""
+        made = cls(function_of(choice, cpu_noise), inpaint_options={"random": True} if choice.renoises_masked else {})
+        made.origin, made.cpu_noise = choice, cpu_noise
         return made
 
     def unchanged(self) -> bool:
@@ -78,7 +79,7 @@ class KSAMPLER(Sampler):
         """Take scaled noise and latent along `sigmas` with a guider."""
         model_k = MaskedModelK(model_wrap, sigmas, latent_image, noise)
         if self.inpaint_options.get("random", False):
-            model_k.renoise(int(extra_args.get("seed") or 0))
+            model_k.renoise(int(extra_args.get("seed") or 0), CPU if self.cpu_noise else noise.device)
         sampling = model_wrap.inner_model.model_sampling
         x = sampling.noise_scaling(sigmas[0], noise, latent_image, self.max_denoise(model_wrap, sigmas))
         total = len(sigmas) - 1
@@ -99,7 +100,7 @@ class KSAMPLER(Sampler):
         return sampling.inverse_noise_scaling(sigmas[-1], samples)
 
 
-def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
+def function_of(choice: SamplerChoice, cpu_noise: bool = False) -> Callable[..., Tensor]:
     """A sampler of ours as a function that packs can call."""
 
     def sampler_function(
@@ -109,6 +110,8 @@ def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
         extra_args: dict[str, Any] | None = None,
         callback: Any = None,
         disable: bool | None = None,
+        s_noise: float = 1.0,
+        noise_sampler: Callable[[Any, Any], Tensor] | None = None,
     ) -> Tensor:
         told = extra_args or {}
         steps: list[float] = sigmas.tolist()
@@ -119,7 +122,11 @@ def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
                 level = sigmas[min(step, len(sigmas) - 1)]
                 callback({"x": watched.x, "i": step, "sigma": level, "sigma_hat": level, "denoised": denoised})
 
-        return choice.function(watched, x, steps, SeededNoise(x, steps, int(told.get("seed") or 0)), report)
+        places = ON_CPU if cpu_noise else NoisePlaces(x.device, x.device if choice.noise_on_device else CPU)
+        noise: NoiseSource = SeededNoise(x, steps, int(told.get("seed") or 0), places)
+        if s_noise != 1 or noise_sampler is not None:
+            noise = PackNoise(noise, noise_sampler, s_noise, watched, steps)
+        return choice.function(watched, x, steps, noise, report)
 
     sampler_function.origin = choice  # type: ignore[attr-defined]
     return sampler_function

@@ -22,7 +22,7 @@ __all__ = [
     "get_sigmas_vp", "to_d",
 ]  # fmt: skip
 
-_HARMLESS = {"eta": 1.0, "s_noise": 1.0, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": float("inf"), "noise_sampler": None}
+_HARMLESS = {"eta": 1.0, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": float("inf")}
 """Options of samplers at values that change nothing."""
 
 
@@ -94,12 +94,14 @@ def _function(name: str) -> Callable[..., Tensor]:
         extra_args: dict[str, Any] | None = None,
         callback: Any = None,
         disable: bool | None = None,
+        s_noise: float = 1.0,
+        noise_sampler: Callable[[Any, Any], Tensor] | None = None,
         **options: Any,
     ) -> Tensor:
         for option, value in options.items():
             if option not in _HARMLESS or value != _HARMLESS[option]:
                 raise refuse(f"The option '{option}' of the sampler '{name}' is")
-        return plain(model, x, sigmas, extra_args, callback, disable)
+        return plain(model, x, sigmas, extra_args, callback, disable, s_noise, noise_sampler)
 
     sampler_function.__name__ = f"sample_{name}"
     return sampler_function
