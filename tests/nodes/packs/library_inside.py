@@ -238,7 +238,7 @@ def inside_a_checkpoint_loads_as_three_objects() -> None:
     assert vae is None
     assert vision is None
     assert from_pack(model, "*").network.role == "unet"
-    assert from_pack(clip, "*").network.role == "text"
+    assert from_pack(clip, "*").models[0].network.role == "text"
     assert model.model.model_config.unet_config["in_channels"] == 4
     assert model.get_model_object("diffusion_model") is model.model.diffusion_model
     sampling = model.get_model_object("model_sampling")

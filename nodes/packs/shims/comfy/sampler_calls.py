@@ -147,6 +147,10 @@ def _around(model: Any, timestep: Tensor, options: dict[str, Any]) -> Callable[[
         transformer = dict(options.get("transformer_options", {}))
         transformer |= {"cond_or_uncond": list(one.groups), "sigmas": timestep}
         told = {"c_crossattn": one.tokens, "transformer_options": transformer}
+        if one.told.channels is not None:
+            told["c_concat"] = one.told.channels
+        if one.told.vectors:
+            told["told_vectors"] = one.told.vectors
         if "model_function_wrapper" not in options:
             return model.apply_model(one.x, one.sigma, **told)
         args = {"input": one.x, "timestep": one.sigma, "c": told, "cond_or_uncond": list(one.groups)}
