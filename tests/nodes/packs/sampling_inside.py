@@ -389,8 +389,30 @@ def inside_a_sampler_takes_its_noise_from_a_function_of_a_pack() -> None:
         assert torch.equal(made[2], by_custom_node(guider, ours).output.samples)
     assert all(sigma > sigma_next > 0 for sigma, sigma_next in levels)
     assert len(levels) == 2 * (STEPS - 1)
-    with pytest.raises(Unsupported, match="'eta' of the sampler 'euler_ancestral'"):
-        by_custom_node(guider, from_pack(comfy.samplers.ksampler("euler_ancestral", {"eta": 0.5}), "SAMPLER"))
+    with pytest.raises(Unsupported, match="'order' of the sampler 'euler_ancestral'"):
+        by_custom_node(guider, from_pack(comfy.samplers.ksampler("euler_ancestral", {"order": 2}), "SAMPLER"))
+
+
+def inside_a_samplers_options_are_those_of_our_nodes() -> None:
+    from nodes import sampler_choices
+
+    guider = custom_sampling.cfg_guider(model=loaded().MODEL, positive=text("night"), negative=text("day"), cfg=4.0)
+    for ours, name, options in (
+        (
+            sampler_choices.sampler_euler_ancestral(eta=0.5, s_noise=0.9),
+            "euler_ancestral",
+            {"eta": 0.5, "s_noise": 0.9},
+        ),
+        (sampler_choices.sampler_lms(order=2), "lms", {"order": 2}),
+        (
+            sampler_choices.sampler_dpmpp_2m_sde(solver_type="heun", eta=0.7, s_noise=1.0, noise_device="cpu"),
+            "dpmpp_2m_sde",
+            {"solver_type": "heun", "eta": 0.7},
+        ),
+    ):
+        theirs = from_pack(comfy.samplers.ksampler(name, options), "SAMPLER")
+        assert torch.equal(by_custom_node(guider, theirs).output.samples, by_custom_node(guider, ours).output.samples)
+        assert from_pack(to_pack(ours), "SAMPLER") is ours
 
 
 def inside_our_sampler_comes_back_as_itself() -> None:
