@@ -61,7 +61,9 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app[keys.SOCKETS] = set()
     app[keys.CATALOGUE] = Catalogue(pool, settings.worker_deadline)
     app[keys.CREDENTIALS] = credentials
-    app[keys.DISPATCHER] = Dispatcher(pool, store, clients, credentials, settings.preview_method)
+    app[keys.DISPATCHER] = Dispatcher(
+        pool, store, clients, credentials, settings.preview_method, settings.state_interval
+    )
     app[keys.USER_SETTINGS] = SettingsFile(folders.user / "default" / "comfy.settings.json")
     app[keys.API_DESCRIPTION] = describe(api_routes(), editor.routes(), settings.version)
     app.add_routes(all_routes())
