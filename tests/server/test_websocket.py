@@ -130,7 +130,9 @@ async def test_a_client_that_was_dropped_comes_back_and_learns_what_is_running(s
         job = await server.queue(prompt, client_id="me")
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             await ping_on(raw)
-        while (await server.get(f"/jobs/{job}"))[1]["progress"]["node"] != "9":
+        for _ in range(1000):
+            if (await server.get(f"/jobs/{job}"))[1]["progress"]["node"] == "9":
+                break
             await asyncio.sleep(0.01)
     finally:
         raw.close()
