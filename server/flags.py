@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from server.foreign_flags import add_foreign_flags
 from server.settings import MEBIBYTE, ServerSettings
 
 
@@ -47,8 +48,22 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     )
-    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--log-stdout"):
-        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them; nothing to do
+    parser.add_argument("--log-stdout", action="store_true", help="write the log to standard output")
+    parser.add_argument(
+        "--enable-compress-response-body", action="store_true", help="compress JSON and texts for clients that take it"
+    )
+    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--disable-api-nodes"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them
+    # The one flag for a device that ComfyUI has beside --cuda-device differs in what packs see of the others.
+    parser.add_argument(
+        "--default-device", dest="cuda_device", type=_one_device, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
+    add_foreign_flags(parser)
+
+
+def opens_browser(options: argparse.Namespace) -> bool:
+    """Whether the editor is opened in a browser once the server answers."""
+    return (options.auto_launch or options.windows_standalone_build) and not options.disable_auto_launch
 
 
 def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv: Sequence[str]) -> ServerSettings:
@@ -58,6 +73,7 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         port=options.port,
         editor=options.front_end_root or editor,
         max_upload_size=int(options.max_upload_size * MEBIBYTE),
+        compress=options.enable_compress_response_body,
         cors_origin=options.enable_cors_header,
         tls_cert=options.tls_certfile,
         tls_key=options.tls_keyfile,
@@ -67,6 +83,10 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         version=version,
         argv=tuple(argv),
     )
+
+
+def _one_device(text: str) -> tuple[int]:
+    return (int(text),)
 
 
 def _at_least_one(text: str) -> int:
