@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from executor.cache import Cache, MemoryCache
+from executor.device_flags import DeviceOptions, device_options_of
 from executor.disk_cache import DiskCache
 from executor.flags import CacheOptions, PackOptions, cache_options_of, folders_of, pack_options_of, shared_parser
 from executor.folders import Folders, PathError
@@ -57,8 +58,8 @@ class WorkerOptions:
     """What a worker is told at its start; picklable, because it may start in another process."""
 
     folders: Folders
-    cpu: bool
-    """Compute on the CPU even if there is a GPU."""
+    device: DeviceOptions
+    """What computes, in which types, and how sparing with memory."""
     cuda_device: int | None
     """The only GPU that the worker sees; None shows it all and takes the first."""
     cache: CacheOptions
@@ -87,8 +88,9 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     from nodes.builtin import builtin_nodes
     from nodes.diffusion.memory.device import choose_memory
+    from nodes.diffusion.memory.preferences import Preferences
 
-    memory = choose_memory(cpu=options.cpu)
+    memory = choose_memory(Preferences(**asdict(options.device)))
 
     if options.serving:
         networks = "nodes.diffusion.checkpoints.networks"
@@ -102,10 +104,9 @@ def make_worker(options: WorkerOptions) -> Worker:
         device = Device(name, state.type, index, state.memory_total, state.memory_free)
         return WorkerReport((device,), {"torch": torch.__version__})
 
-    state = memory.state()
     make = partial(
         InProcessWorker,
-        cache=_make_cache(options, f"{state.type} {state.name}"),
+        cache=_make_cache(options, memory.numerics()),
         resources={"DeviceMemory": memory},
         report=report,
     )
@@ -323,7 +324,7 @@ def _worker_options(options: argparse.Namespace, device: int | None = None) -> W
     arguments["cuda_device"] = device
     return WorkerOptions(
         folders=folders_of(options, HERE),
-        cpu=options.cpu,
+        device=device_options_of(options),
         cuda_device=device,
         cache=cache_options_of(options),
         packs=pack_options_of(options),
