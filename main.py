@@ -2,7 +2,8 @@
 """Heddle's command line, and the one place that puts nodes, executor and server together.
 
     python main.py [FLAGS]                 serve the editor and the API
-    python main.py run WORKFLOW [...]      run a saved graph without a server
+    python main.py run WORKFLOW [...]      run a saved graph without a server, or on one (--server)
+    python main.py convert WORKFLOW        print the prompt of a saved graph
     python main.py nodes [NAME]            list node types, or describe one
     python main.py packs                   list node packs, and what is wrong with them
 
@@ -13,6 +14,7 @@ process imports it too, and packs import another module of the name `server` the
 import argparse
 import asyncio
 import importlib
+import io
 import json
 import logging
 import os
@@ -23,26 +25,37 @@ import uuid
 import webbrowser
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from executor.cache import Cache, MemoryCache
-from executor.device_flags import DeviceOptions, device_options_of
+from executor.command_flags import convert_parser, nodes_parser, packs_parser, run_parser
 from executor.disk_cache import DiskCache
-from executor.flags import CacheOptions, PackOptions, cache_options_of, folders_of, pack_options_of, shared_parser
-from executor.folders import Folders, PathError
-from executor.headless import WorkflowFileError, read_graph, set_values
+from executor.flags import folders_of, shared_parser
+from executor.folders import PathError, confined
+from executor.headless import SavedGraph, WorkflowFileError, read_definitions, read_graph, set_values
 from executor.local import InProcessWorker
+from executor.object_info import definition_from_object_info
 from executor.packs import PackReport
 from executor.process import ProcessWorker
 from executor.refusal import refusal_lines
+from executor.schema import NodeDefinition
 from executor.shown_files import shown_state
-from executor.terminal import complain, describe_node, error_json, error_line, follow, list_nodes, list_packs, pack_line
+from executor.terminal import (
+    complain,
+    complain_of,
+    describe_node,
+    follow,
+    list_nodes,
+    list_packs,
+    tell,
+)
 from executor.tiered_cache import TieredCache
 from executor.worker import Device, Job, Worker, WorkerReport
+from executor.worker_options import WorkerOptions, each_worker, worker_options_of
 from executor.workflow import WorkflowError
 
 if TYPE_CHECKING:
@@ -51,24 +64,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """What a worker is told at its start; picklable, because it may start in another process."""
-
-    folders: Folders
-    device: DeviceOptions
-    """What computes, in which types, and how sparing with memory."""
-    cuda_device: int | None
-    """The only GPU that the worker sees; None shows it all and takes the first."""
-    cache: CacheOptions
-    packs: PackOptions
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The command line, which packs may ask for."""
-    serving: bool = False
-    """For a server: import in the background, while nothing runs yet, what the first checkpoint will need, and log
-    as it does, also what became of packs, which other commands tell themselves."""
 
 
 def make_worker(options: WorkerOptions) -> Worker:
@@ -191,9 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {
         "serve": (_serve_parser, _serve),
-        "run": (_run_parser, _run),
-        "nodes": (_nodes_parser, _nodes),
-        "packs": (_packs_parser, _packs),
+        "run": (run_parser, _run),
+        "convert": (convert_parser, _convert),
+        "nodes": (nodes_parser, _nodes),
+        "packs": (packs_parser, _packs),
     }
     parser, command = commands[words.pop(0) if words and words[0] in commands else "serve"]
     options = parser().parse_args(words)
@@ -212,7 +208,7 @@ async def _serve(options: argparse.Namespace) -> int:
     from server.serve import StartError, serve
 
     logging.basicConfig(level=options.verbose, format=LOG_FORMAT)
-    worker_options = _worker_options(options)
+    worker_options = worker_options_of(options, HERE)
     settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
 
     def announce(line: str) -> None:
@@ -220,7 +216,7 @@ async def _serve(options: argparse.Namespace) -> int:
         if options.auto_launch:
             webbrowser.open(line.split()[-1].rstrip(","))
 
-    workers = [ProcessWorker(make_worker, each) for each in _each_worker(options)]
+    workers = [ProcessWorker(make_worker, each) for each in each_worker(options, HERE)]
     try:
         await serve(make_app(workers, worker_options.folders, settings), settings, announce)
     except StartError as error:
@@ -232,23 +228,22 @@ async def _serve(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> int:
     """Run a saved graph. The files written go to standard output, everything else to standard error, whatever packs
     print among it."""
-    worker_options = _worker_options(options)
+    if options.server is not None:
+        return await _run_on_server(options)
+    worker_options = worker_options_of(options, HERE)
     folders = worker_options.folders
     with redirect_stdout(sys.stderr):
         worker = make_worker(worker_options)
         try:
             definitions = await worker.definitions()
-            graph = read_graph(options.workflow, definitions)
-            set_values(graph, options.set, definitions)
-            for warning in graph.warnings:
-                complain(f"warning: {warning}")
+            graph = _read(options, definitions)
             # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
             validation = await worker.validate(graph.prompt)
             for line in refusal_lines(validation.errors, definitions):
                 complain(f"{options.workflow}: {line}")
             if validation.errors:
                 if any(error.type == "missing_node_type" for error in validation.errors):
-                    _complain_of(await _pack_reports(worker))
+                    complain_of(await _pack_reports(worker))
                 return 1
             extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
             job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
@@ -257,27 +252,73 @@ async def _run(options: argparse.Namespace) -> int:
             report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)
         finally:
             await worker.close()
-    shown = [image for output in report.outputs.values() for image in output.get("images", ())]
-    files = [str(folders.resolve(image["type"], image["filename"], image["subfolder"])) for image in shown]
-    for failure in report.errors:
-        complain(error_line(failure))
-    if options.json:
-        errors = [error_json(failure) for failure in report.errors]
-        print(json.dumps({**asdict(report), "errors": errors, "files": files}, indent=2))
+    files = [folders.resolve(image["type"], image["filename"], image["subfolder"]) for image in report.images()]
+    return tell(report, files, as_json=options.json)
+
+
+async def _run_on_server(options: argparse.Namespace) -> int:
+    """The same, by a server; what it saves is fetched into the output folder."""
+    from server.client import Client, Refused, ServerError
+    from server.files import store_upload
+
+    output = folders_of(options, HERE).output
+    files: list[Path] = []
+    try:
+        async with Client(options.server) as client:
+            info = await client.object_info()
+            definitions = {name: definition_from_object_info(name, entry) for name, entry in info.items()}
+            graph = _read(options, definitions)
+            job_id = await client.submit(graph.prompt, workflow=graph.workflow, whole=True)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(client.interrupt(job_id)))
+            report = await follow(client.events(job_id), graph.prompt, quiet=options.quiet)
+            for image in report.images():
+                target = confined(output, f"{image['subfolder']}/{image['filename']}".lstrip("/"))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                files.append(store_upload(io.BytesIO(await client.fetch(image)), target, overwrite=False))
+    except Refused as refused:
+        for line in refusal_lines(refused.errors, definitions) or [str(refused)]:
+            complain(f"{options.workflow}: {line}")
+        return 1
+    except ServerError as error:
+        complain(str(error))
+        return 1
+    return tell(report, files, as_json=options.json)
+
+
+def _read(options: argparse.Namespace, definitions: Mapping[str, NodeDefinition]) -> SavedGraph:
+    graph = read_graph(options.workflow, definitions)
+    set_values(graph, options.set, definitions)
+    for warning in graph.warnings:
+        complain(f"warning: {warning}")
+    return graph
+
+
+async def _convert(options: argparse.Namespace) -> int:
+    """Print the prompt of a saved graph."""
+    definitions: Mapping[str, NodeDefinition]
+    if options.definitions is not None:
+        definitions = read_definitions(options.definitions)
     else:
-        print(*files, sep="\n", end="\n" if files else "")
-    return {"success": 0, "error": 1}.get(report.status, 130)
+        with redirect_stdout(sys.stderr):
+            worker = make_worker(worker_options_of(options, HERE))
+            try:
+                definitions = await worker.definitions()
+            finally:
+                await worker.close()
+    print(json.dumps(_read(options, definitions).prompt, indent=2))
+    return 0
 
 
 async def _nodes(options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
-        worker = make_worker(_worker_options(options))
+        worker = make_worker(worker_options_of(options, HERE))
         try:
             definitions = await worker.definitions()
             reports = await _pack_reports(worker)
         finally:
             await worker.close()
-    _complain_of(reports)
+    complain_of(reports)
     if options.name is None:
         print(list_nodes(definitions))
     elif options.name in definitions:
@@ -291,7 +332,7 @@ async def _nodes(options: argparse.Namespace) -> int:
 
 async def _packs(options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
-        worker = make_worker(_worker_options(options))
+        worker = make_worker(worker_options_of(options, HERE))
         try:
             reports = await _pack_reports(worker)
         finally:
@@ -304,71 +345,16 @@ async def _pack_reports(worker: Worker) -> Sequence[PackReport]:
     return (await worker.packs()).packs
 
 
-def _complain_of(reports: Sequence[PackReport]) -> None:
-    for report in reports:
-        if report.error is not None:
-            complain(pack_line(report))
-
-
-def _each_worker(options: argparse.Namespace) -> list[WorkerOptions]:
-    """For a server: its workers, `--workers` of them for each device."""
-    devices: Sequence[int | None] = () if options.cpu else options.cuda_device
-    each = [_worker_options(options, device) for device in devices or (None,) for _ in range(options.workers)]
-    return [replace(worker, serving=True) for worker in each]
-
-
-def _worker_options(options: argparse.Namespace, device: int | None = None) -> WorkerOptions:
-    """`device` is the GPU to compute on; None takes the first that the flags name, if they do."""
-    device = next(iter(options.cuda_device), None) if device is None else device
-    arguments = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    arguments["cuda_device"] = device
-    return WorkerOptions(
-        folders=folders_of(options, HERE),
-        device=device_options_of(options),
-        cuda_device=device,
-        cache=cache_options_of(options),
-        packs=pack_options_of(options),
-        arguments=arguments,
-    )
-
-
 def _serve_parser() -> argparse.ArgumentParser:
     from server.flags import add_serve_flags
 
     parser = argparse.ArgumentParser(
         prog="main.py",
-        description="Serve the editor and the API. Other commands: main.py run, main.py nodes, main.py packs.",
+        description="Serve the editor and the API. Other commands: main.py run, convert, nodes, packs.",
         parents=[shared_parser("+")],
     )
     add_serve_flags(parser)
     return parser
-
-
-def _run_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py run", description="Run a saved graph.", parents=[shared_parser()])
-    parser.add_argument(
-        "workflow", type=Path, help="a workflow (JSON, editor or API format) or a picture that carries one"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NODE.INPUT=VALUE", help="change a value, for example 3.seed=7"
-    )
-    parser.add_argument("--json", action="store_true", help="print what happened as JSON")
-    parser.add_argument("--quiet", action="store_true", help="draw no progress bar")
-    return parser
-
-
-def _nodes_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[shared_parser()])
-    parser.add_argument("name", nargs="?", help="describe this one")
-    return parser
-
-
-def _packs_parser() -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
-        prog="main.py packs",
-        description="List node packs: how many node types each has, how long it took to load, and what is wrong.",
-        parents=[shared_parser("+")],
-    )
 
 
 def _version() -> str:

@@ -3,12 +3,16 @@
 A context variable, so that nodes that run at the same time each see their own. Set by `call`; empty outside of nodes.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from executor.progress import Preview, Progress
+
+LONGEST_ID = 64
+"""Longer ids of nodes are not repeated in those of the nodes that they expand into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,22 @@ class ExecutingContext:
 
 executing: ContextVar[ExecutingContext | None] = ContextVar("executing", default=None)
 """The call that the asking code is part of."""
+
+
+def expansion_prefix(context: ExecutingContext) -> str:
+    """What the ids of the next graph begin with that this call builds: new to the run, the same in every run.
+
+    `<node id>.<list index>.<graph index>.`; a long id, as loops make by expanding again and again, is shortened.
+    """
+    context.graphs.append(None)
+    return f"{id_root(context.node_id)}.{context.list_index}.{len(context.graphs) - 1}."
+
+
+def id_root(node_id: str) -> str:
+    """What ids of nodes begin with that the node expands into."""
+    if len(node_id) <= LONGEST_ID:
+        return node_id
+    return f"{node_id.partition('.')[0]}.~{hashlib.sha256(node_id.encode()).hexdigest()[:16]}"
 
 
 @contextmanager

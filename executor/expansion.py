@@ -63,8 +63,10 @@ def expand(
     graph = Graph(nodes)
     origin = prompt.origin(node_id)
     display, real = (origin.display_id, origin.real_id) if origin else (node_id, node_id)
+    shown_as = {node.id: raw[node.id].get("override_display_id") for node in nodes}
     origins: dict[str, Origin] = {
-        node.id: Origin(node.class_type, node_id, str(raw[node.id].get("override_display_id") or display), real)
+        # A loop shows the nodes of a turn as those of the turn before, which are shown as others themselves.
+        node.id: Origin(node.class_type, node_id, prompt.get_display_node_id(str(shown_as[node.id] or display)), real)
         for node in nodes
     }
     linked = tuple(_with_links(result, graph, known) for result in results)

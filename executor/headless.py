@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from executor.object_info import definition_from_object_info
 from executor.schema import NodeDefinition
 from executor.workflow import is_api_prompt, is_workflow, to_prompt
 
@@ -44,6 +45,14 @@ def read_graph(path: Path, definitions: Mapping[str, NodeDefinition]) -> SavedGr
         )
     converted = to_prompt(document, definitions)
     return SavedGraph(converted.prompt, document, converted.warnings)
+
+
+def read_definitions(path: Path) -> dict[str, NodeDefinition]:
+    """The node types in a file that holds a server's answer to `/object_info`. Raises WorkflowFileError."""
+    document = _read_document(path)
+    if not isinstance(document, Mapping) or not all(isinstance(entry, Mapping) for entry in document.values()):
+        raise WorkflowFileError(f"{path} is no answer of a server to /object_info; save that answer as JSON.")
+    return {name: definition_from_object_info(name, entry) for name, entry in document.items()}
 
 
 def set_values(graph: SavedGraph, assignments: Iterable[str], definitions: Mapping[str, NodeDefinition]) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Mapping
@@ -89,6 +90,9 @@ def serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what it means
     os.set_inheritable(connection.fileno(), False)  # a program that a node starts must not keep the pipe open
     asyncio.run(_serve(connection, factory))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # whatever threads nodes have left behind
 
 
 async def _serve(connection: "Connection[Any, Any]", factory: bytes) -> None:

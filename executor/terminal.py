@@ -1,8 +1,10 @@
 """What the command line shows: a run's progress, its errors, a node type's description. Starts and decides nothing."""
 
+import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -25,6 +27,10 @@ class Report:
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
     """Node id -> what the node shows, for nodes that show something."""
     errors: list[NodeFailed] = field(default_factory=list[NodeFailed])
+
+    def images(self) -> list[Mapping[str, str]]:
+        """The pictures that its nodes show: {"filename", "subfolder", "type"} of each."""
+        return [image for output in self.outputs.values() for image in output.get("images", ())]
 
     def hear(self, event: Event) -> None:
         """Take one event in."""
@@ -125,6 +131,26 @@ def list_packs(reports: Sequence[PackReport]) -> str:
 def pack_line(report: PackReport) -> str:
     """What is wrong with a node pack."""
     return f"node pack {report.name}: {report.error}"
+
+
+def tell(report: Report, files: Sequence[Path], *, as_json: bool) -> int:
+    """Print the files that a run made, or all that it did as JSON, to standard output and its errors beside it. Returns
+    the exit status."""
+    for failure in report.errors:
+        complain(error_line(failure))
+    names = [str(file) for file in files]
+    if as_json:
+        errors = [error_json(failure) for failure in report.errors]
+        names = [json.dumps({**asdict(report), "errors": errors, "files": names}, indent=2)]
+    sys.stdout.writelines(f"{name}\n" for name in names)
+    return {"success": 0, "error": 1}.get(report.status, 130)
+
+
+def complain_of(reports: Sequence[PackReport]) -> None:
+    """Say of each pack that could not be loaded why not."""
+    for report in reports:
+        if report.error is not None:
+            complain(pack_line(report))
 
 
 def complain(text: str) -> None:

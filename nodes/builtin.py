@@ -2,7 +2,10 @@
 
 from executor.schema import NodeType
 from nodes import (
+    batches,
     conditioning,
+    conditioning_picture,
+    conditioning_sdxl,
     custom_sampling,
     image,
     image_edit,
@@ -17,12 +20,15 @@ from nodes import (
     sampling,
     sigmas,
     strings,
+    transform,
 )
 from nodes.registration import Origin, register, typed_nodes
 
 MODULES = (
     loaders,
     conditioning,
+    conditioning_sdxl,
+    conditioning_picture,
     latent,
     latent_edit,
     sampling,
@@ -33,6 +39,8 @@ MODULES = (
     image,
     image_edit,
     mask,
+    batches,
+    transform,
     primitives,
     strings,
     logic,

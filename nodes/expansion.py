@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from executor.context import executing
+from executor.context import executing, expansion_prefix
 from executor.schema import NodeType
 from nodes.marks import WireLink
 
@@ -37,8 +37,7 @@ class SubGraph:
         self._prefix = ""
         context = executing.get()
         if context is not None:
-            self._prefix = f"{context.node_id}.{context.list_index}.{len(context.graphs)}."
-            context.graphs.append(None)
+            self._prefix = expansion_prefix(context)
 
     def add(self, node: str | Callable[..., object], /, **inputs: Any) -> SubNode:
         """A new node, named by its class type or by its function.

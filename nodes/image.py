@@ -9,7 +9,7 @@ from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
 from nodes.declare import Shown, node
 from nodes.diffusion.pictures import PictureError, encode_png, load_picture
 from nodes.input_files import input_digest
-from nodes.output_files import OutputSeries, write_whole
+from nodes.output_files import OutputSeries
 from nodes.types import Image, Mask
 
 SAVED_COMPRESSION = 4
@@ -64,11 +64,10 @@ def _save(images: Image, target: tuple[Place, str], folders: Folders, run: RunIn
     texts: Mapping[str, Any] = {"prompt": run.prompt, **run.extra_pnginfo}
     try:
         series = OutputSeries(folders, place, prefix, width=images.shape[2], height=images.shape[1])
-        shown = []
-        for index, picture in enumerate(images):
-            path, entry = series.next(".png", batch_num=index)
-            write_whole(path, encode_png(picture, texts, compression))
-            shown.append(entry)
+        shown = [
+            series.save(".png", encode_png(picture, texts, compression), batch_num=index)
+            for index, picture in enumerate(images)
+        ]
     except PathError as error:
         raise InputError("filename_prefix", str(error)) from error
     return Shown({"images": shown})

@@ -18,7 +18,7 @@ from nodes.diffusion.memory.activations import of_autoencoder
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.input_files import input_digest
-from nodes.output_files import OutputSeries, write_whole
+from nodes.output_files import OutputSeries
 from nodes.types import Image, Latent, Mask, Vae
 
 Side = Annotated[int, Widget("number", min=16, max=16384, step=8)]
@@ -171,15 +171,13 @@ def save_latent(
     *, samples: Latent, filename_prefix: str = "latents/ComfyUI", folders: Injected[Folders], run: Injected[RunInfo]
 ) -> Shown:
     """Save a latent to the output folder, with the workflow inside."""
-    try:
-        series = OutputSeries(folders, "output", filename_prefix)
-        path, shown = series.next(".latent")
-    except PathError as error:
-        raise InputError("filename_prefix", str(error)) from error
     metadata = {"prompt": json.dumps(run.prompt)}
     metadata |= {name: json.dumps(value) for name, value in run.extra_pnginfo.items()}
     tensors = {"latent_tensor": samples.samples.contiguous(), FORMAT_MARK: torch.tensor([])}
-    write_whole(path, save(tensors, metadata))
+    try:
+        shown = OutputSeries(folders, "output", filename_prefix).save(".latent", save(tensors, metadata))
+    except PathError as error:
+        raise InputError("filename_prefix", str(error)) from error
     return Shown({"latents": [shown]})
 
 

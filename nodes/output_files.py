@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import time
 from pathlib import Path, PurePosixPath
 
@@ -27,27 +28,50 @@ class OutputSeries:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number = highest_number(self._folder, self._name)
 
-    def next(self, suffix: str, *, batch_num: int = 0) -> tuple[Path, dict[str, str]]:
-        """The next path of the series, and the entry by which clients ask for it."""
+    def save(self, suffix: str, content: bytes, *, batch_num: int = 0) -> dict[str, str]:
+        """Write the next file of the series, and return the entry by which clients ask for it.
+
+        Of several that save at once, in whatever process, each gets a number of its own. Raises PathError if the folder
+        cannot be written to.
+        """
         stem = self._name.replace("%batch_num%", str(batch_num))
-        self._number += 1
-        while (self._folder / f"{stem}_{self._number:05}_{suffix}").exists():  # another worker was faster
+        while True:
             self._number += 1
-        name = f"{stem}_{self._number:05}_{suffix}"
-        subfolder = self._folder.relative_to(self._root).as_posix()
-        entry = {"filename": name, "subfolder": "" if subfolder == "." else subfolder, "type": self._place}
-        return self._folder / name, entry
+            path = self._folder / f"{stem}_{self._number:05}_{suffix}"
+            if not path.exists() and _write_new(path, content):
+                subfolder = self._folder.relative_to(self._root).as_posix()
+                return {
+                    "filename": path.name,
+                    "subfolder": "" if subfolder == "." else subfolder,
+                    "type": self._place,
+                }
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees part of it. Raises PathError if the folder cannot be written to."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+def _write_new(path: Path, content: bytes) -> bool:
+    """Write a file so that nobody ever sees part of it; False if one of this name is there by then."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        try:
+            partial.write_bytes(content)
+            _place(partial, path)
+        except FileExistsError:
+            return False
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise PathError(f"'{path.name}' cannot be written: {error.strerror or error}.") from error
+    return True
+
+
+def _place(partial: Path, path: Path) -> None:
+    """Give a finished file its name. Raises FileExistsError if that is taken."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: take the name first, then put the content in its place
+        path.touch(exist_ok=False)
+        os.replace(partial, path)
 
 
 def highest_number(folder: Path, stem: str) -> int:

@@ -1,7 +1,8 @@
 """Which pack was being imported when a worker process ended: after the second time, it is left out until it changes.
 
-One such end may have been a user's impatience. A note lies on disk only while a pack is imported, or after
-that has ended a process; notes that cannot be written are done without.
+A note lies on disk while a pack is imported. One that outlives its process counts only while the parent of that process
+lives on, as a server does when its worker dies: otherwise both were stopped, or the machine was, which is no fault of
+the pack. Notes that cannot be written are done without.
 """
 
 import hashlib
@@ -17,9 +18,12 @@ from nodes.packs.discovery import PackSource
 DEATHS = 2
 """So many processes may end in the import of a pack before it is no longer tried."""
 
+_GIVEN_UP = ".given_up"
+"""Suffix of the note that a pack is no longer tried; others end with the number of their process."""
+
 
 class Attempts:
-    """The notes, in a folder of their own, one for each pack and process."""
+    """The notes, in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,9 +33,18 @@ class Attempts:
         deaths = 0
         for note in self._notes(source):
             with suppress(OSError, ValueError):
-                noted, began = note.read_text(encoding="utf-8").split()
-                deaths += noted == digest and not _lives(int(note.suffix[1:]), float(began))
-        return deaths >= DEATHS
+                noted, *processes = note.read_text(encoding="utf-8").split()
+                if noted != digest:
+                    continue
+                if note.suffix == _GIVEN_UP:
+                    return True
+                own, parent = processes
+                deaths += not _lives(own) and _lives(parent)
+        if deaths < DEATHS:
+            return False
+        with suppress(OSError):
+            (self.folder / f"{_key(source)}{_GIVEN_UP}").write_text(digest, encoding="utf-8")
+        return True
 
     @contextmanager
     def trying(self, source: PackSource, digest: str) -> Iterator[None]:
@@ -39,7 +52,7 @@ class Attempts:
         own = self.folder / f"{_key(source)}.{os.getpid()}"
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            own.write_text(f"{digest} {psutil.Process().create_time()}", encoding="utf-8")
+            own.write_text(f"{digest} {_identity(os.getpid())} {_identity(os.getppid())}", encoding="utf-8")
         try:
             yield
         finally:
@@ -60,9 +73,17 @@ def _key(source: PackSource) -> str:
     return hashlib.sha256(str(source.path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _lives(pid: int, began: float) -> bool:
+def _identity(pid: int) -> str:
+    """A process, told from later ones of the same number by when it began."""
     try:
-        process = psutil.Process(pid)
-        return process.create_time() == began and process.status() != psutil.STATUS_ZOMBIE
+        return f"{pid}@{psutil.Process(pid).create_time()}"
+    except psutil.Error:
+        return f"{pid}@"
+
+
+def _lives(identity: str) -> bool:
+    pid = int(identity.partition("@")[0])
+    try:
+        return _identity(pid) == identity and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

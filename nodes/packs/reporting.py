@@ -13,6 +13,9 @@ from nodes.packs.shim_finder import SHIMS, ShimFinder
 TEXT_LIMIT = 300
 """Longest part of a sentence that a pack words itself."""
 
+_WITHOUT_SHIM = ("nodes", "comfy_api_nodes", "comfy_config")
+"""Modules of ComfyUI that packs ask for, and that are no shims: `nodes` is our own package."""
+
 
 def why(error: BaseException, source: PackSource) -> str:
     """One sentence on why importing the pack failed."""
@@ -75,4 +78,4 @@ def _missing_module(name: str, source: PackSource) -> str:
 
 
 def _is_shim(name: str) -> bool:
-    return name.partition(".")[0] in ShimFinder(SHIMS).names
+    return name.partition(".")[0] in {*ShimFinder(SHIMS).names, *_WITHOUT_SHIM}

@@ -14,7 +14,7 @@ from torch import Tensor
 from executor.folders import Folders, Place
 from nodes.diffusion.pictures import encode_png
 from nodes.image import SAVED_COMPRESSION, SHOWN_COMPRESSION
-from nodes.output_files import OutputSeries, write_whole
+from nodes.output_files import OutputSeries
 from nodes.packs.facade import facade_class
 from nodes.packs.surroundings import Surroundings
 
@@ -60,8 +60,8 @@ def _save(owner: Any, around: Surroundings, images: Any, prefix: str, texts: Map
     series = OutputSeries(folders, place, prefix + owner.prefix_append, width=width, height=height)
     shown = []
     for index, picture in enumerate(pictures):
-        path, entry = series.next(".png", batch_num=index)
-        write_whole(path, encode_png(picture.detach().float(), texts, owner.compress_level))
+        content = encode_png(picture.detach().float(), texts, owner.compress_level)
+        entry = series.save(".png", content, batch_num=index)
         shown.append({**entry, "type": owner.type})
     return shown
 

@@ -12,6 +12,7 @@ from server.errors import ApiError
 from server.jobs import DuplicateJob, JobRecord, NewJob, QueueFull, now_ms
 from server.keys import CATALOGUE, CREDENTIALS, DISPATCHER, SETTINGS, STORE, WORKERS
 from server.pool import WorkerPool
+from server.protocol.frames import exec_info
 from server.protocol.prompts import PromptRequest, accepted, parse_prompt_request, refused
 from server.wire import encode, json_response, parse_json, read_json
 
@@ -26,17 +27,21 @@ def routes() -> list[web.RouteDef]:
 
 
 async def get_prompt(request: web.Request) -> web.Response:
-    """How many jobs are pending or running: `{"exec_info": {"queue_remaining": n}}`."""
+    """How many jobs are pending or running: `{"exec_info": {"queue_remaining": n, "queue_paused": false}}`."""
     remaining = await request.app[STORE].count()
-    return json_response({"exec_info": {"queue_remaining": remaining}})
+    return json_response(exec_info(remaining, request.app[STORE].paused))
 
 
 async def post_prompt(request: web.Request) -> web.Response:
     """Queue a prompt: 200 once it is on the disk, 400 with what is wrong with it, 409 for a known `prompt_id`."""
     body = await read_json(request, request.app[SETTINGS].max_json_size)
-    parse_prompt_request(body, now_ms())  # what cannot be a request is refused before anyone waits for a worker
+    uuid_only = request.app[SETTINGS].uuid_prompt_ids
+    parse_prompt_request(
+        body, now_ms(), uuid_only=uuid_only
+    )  # what cannot be a request is refused before anyone waits for a worker
     await request.app[CATALOGUE].definitions()  # so that a worker that cannot start is said, not waited for
-    asked = parse_prompt_request(await _rewritten(request.app[WORKERS], body), now_ms())
+    rewritten = await _rewritten(request.app[WORKERS], body)
+    asked = parse_prompt_request(rewritten, now_ms(), uuid_only=uuid_only)
     validation = await request.app[WORKERS].ask(lambda worker: worker.validate(asked.prompt, asked.targets))
     if not validation.outputs:
         return json_response(refused(validation), status=400)

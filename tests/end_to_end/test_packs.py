@@ -130,3 +130,53 @@ def test_a_pack_that_ends_the_process_is_left_out_in_the_end(heddle: Any, base: 
     assert [one.returncode for one in done] == [7, 7, 1]
     assert "ended the whole process" in done[2].stdout
     assert "greeter     1 nodes" in done[2].stdout
+
+
+IDIOMS: dict[str, Any] = {
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "heddle_scenes.safetensors"}},
+    "20": {
+        "class_type": "IdiomStack",
+        "inputs": {"model": ["4", 0], "clip": ["4", 1], "entry_1": {"on": True, "strength": 0.5}, "header": "h"},
+    },
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a green sphere by day", "clip": ["20", 1]}},
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": 1}},
+    "3": {
+        "class_type": "IdiomSampler",
+        "inputs": {
+            "model": ["20", 0],
+            "seed": 5,
+            "steps": 2,
+            "cfg": 5.0,
+            "sampler_name": "euler",
+            "scheduler": "normal",
+            "positive": ["6", 0],
+            "negative": ["6", 0],
+            "latent_image": ["5", 0],
+            "denoise": 1.0,
+        },
+    },
+    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
+    "10": {"class_type": "IdiomRepeat", "inputs": {"image": ["8", 0], "times": 3}},
+    "9": {"class_type": "IdiomSaver", "inputs": {"images": ["10", 0], "filename_prefix": "scene"}},
+    "11": {"class_type": "IdiomShowText", "inputs": {"text": ["3", 2]}},
+    "12": {"class_type": "IdiomShowText", "inputs": {"text": ["20", 2]}},
+    "13": {"class_type": "ImageInvert", "inputs": {"image": ["8", 0]}},
+    "14": {"class_type": "SaveImage", "inputs": {"images": ["13", 0], "filename_prefix": "once"}},
+}
+"""From a checkpoint to a picture through classes that subclass, wrap and expand into built-in nodes."""
+
+
+def test_a_pack_with_the_idioms_of_widely_used_ones_makes_a_picture(heddle: Any, base: Path) -> None:
+    extra = base / "extra.yaml"
+    extra.write_text(f"idioms:\n  custom_nodes: {Path(__file__).parent / 'idioms'}\n")
+    (base / "prompt.json").write_text(json.dumps(IDIOMS))
+    done = heddle("run", str(base / "prompt.json"), "--json", "--extra-model-paths-config", str(extra))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["outputs"]["11"] == {"text": ["3 of 12, IdiomSampler"]}
+    assert report["outputs"]["12"] == {"text": ["entry_1={'on': True, 'strength': 0.5}, header=h"]}
+    assert {"10.0.0.1", "10.0.0.2", "10.0.0.3"} <= set(report["executed"])
+    pictures = {Path(file).name: np.asarray(Image.open(file)) for file in report["files"]}
+    assert set(pictures) == {"scene_idiom_00001_.png", "once_00001_.png"}
+    one, three = pictures.values()
+    assert np.abs(one.astype(int) - three.astype(int)).max() <= 1, "inverting three times is inverting once"

@@ -5,7 +5,7 @@
 import pytest
 
 from executor.cache import MemoryCache, NoCache
-from executor.context import executing
+from executor.context import LONGEST_ID, executing, expansion_prefix
 from executor.events import NodeExecuted, NodeFailed, NodesAdded, NodeStarted
 from executor.schema import ExecutionBlocker, InputSocket, Result
 from tests.executor.toys import MEBIBYTE, Bench, link, number, run, shown, toy, toy_worker
@@ -16,9 +16,7 @@ def node(class_type, **inputs):
 
 
 def prefix():
-    context = executing.get()
-    context.graphs.append(None)
-    return f"{context.node_id}.{context.list_index}.{len(context.graphs) - 1}."
+    return expansion_prefix(executing.get())
 
 
 def twice(value):
@@ -49,6 +47,12 @@ def shows(value):
     p = prefix()
     inner = node("Show", value=value) | {"override_display_id": "elsewhere"}
     return Result((value,), expand={f"{p}s": inner})
+
+
+def shows_bad(value):
+    p = prefix()
+    nodes = {f"{p}f": node("Fail", value=value), f"{p}s": node("Show", value=[f"{p}f", 0])}
+    return Result((value,), expand=nodes)
 
 
 def counts(count):
@@ -100,6 +104,7 @@ NODES = (
     toy("Nested", (ANY,), "INT", nested),
     toy("Some", (ANY,), "INT", some),
     toy("Shows", (ANY,), "INT", shows),
+    toy("ShowsBad", (ANY,), "INT", shows_bad),
     toy("Counts", (number("count"),), "INT INT", counts),
     toy("Opaque", (ANY,), "INT", opaque),
     toy("Unwrap", (link("box", "BOX"),), "INT", lambda box: (box.value,)),
@@ -170,6 +175,17 @@ async def test_what_shows_something_inside_an_expansion_runs_and_is_told(place):
     assert shown(events) == {"x.0.0.s": [3], "s": [3]}
     (added,) = [event for event in events if isinstance(event, NodesAdded)]
     assert added.nodes["x.0.0.s"].display_id == "elsewhere"
+
+
+async def test_what_fails_inside_an_expansion_is_not_remembered_as_done(place):
+    worker, bench = place
+    prompt = {"n": node("Number", value=3), "x": node("ShowsBad", value=["n", 0]), "s": node("Show", value=["x", 0])}
+    for _ in range(2):
+        events = await run(worker, prompt)
+        (failed,) = [event for event in events if isinstance(event, NodeFailed)]
+        assert (failed.node_id, failed.message) == ("x", "It cannot be.")
+        assert not events[-1].ok
+        assert "x" in bench.take()
 
 
 async def test_equal_work_inside_expansions_is_done_once(tmp_path):
@@ -260,7 +276,14 @@ async def test_a_thousand_iterations_cost_what_a_chain_costs(tmp_path):
     prompt["s"] = node("Show", value=["x", 0])
     events = await run(worker, prompt)
     assert shown(events) == {"s": [1000]}
-    assert sum(isinstance(event, NodeExecuted) for event in events) == 1 + 1001 + 1000 + 1
+    executed = [event.node_id for event in events if isinstance(event, NodeExecuted)]
+    assert len(set(executed)) == 1 + 1001 + 1000 + 1
+    assert max(map(len, executed)) < 2 * LONGEST_ID  # they do not grow with the depth
+    prompt["n2"], prompt["y"] = node("Number", value=0), node("Loop", value=["n2", 0], times=1000)
+    prompt["t"] = node("Show", value=["y", 0])
+    bench.take()
+    assert shown(await run(worker, prompt)) == {"s": [1000], "t": [1000]}
+    assert bench.take() == []
     await worker.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import main
+from executor.command_flags import run_parser
 from executor.events import (
     Event,
     NodeBlocked,
@@ -21,16 +22,17 @@ from executor.events import (
 )
 from executor.process import ProcessWorker
 from executor.worker import Job, PromptError
+from executor.worker_options import WorkerOptions, worker_options_of
 
 FORMS = ("V1", "V3", "Typed")
 TOYS = Path(__file__).parent / "toys"
 
 
-def toy_options(base: Path) -> main.WorkerOptions:
+def toy_options(base: Path) -> WorkerOptions:
     """Options of a worker with the toy packs, which are put into this folder."""
     shutil.copytree(TOYS, base / "custom_nodes", ignore=shutil.ignore_patterns("__pycache__"))
     words = ["workflow.json", "--cpu", "--base-directory", str(base), "--cache-disk", "0"]
-    return main._worker_options(main._run_parser().parse_args(words))
+    return worker_options_of(run_parser().parse_args(words), main.HERE)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import pytest
 
 import main
+from executor.command_flags import run_parser
+from executor.worker_options import each_worker, worker_options_of
 
 ONE = [None]
 
@@ -24,7 +26,7 @@ def serve_options(line: str):
     ],
 )
 def test_there_are_as_many_workers_on_each_device_as_was_asked_for(line, devices, tmp_path):
-    workers = main._each_worker(serve_options(f"{line} --base-directory {tmp_path}"))
+    workers = each_worker(serve_options(f"{line} --base-directory {tmp_path}"), main.HERE)
     if "--cpu" in line:
         assert all(worker.cpu for worker in workers)
     else:
@@ -51,4 +53,4 @@ def test_fewer_than_one_is_refused(line, capsys):
 
 def test_a_command_that_runs_one_job_takes_the_first_gpu(tmp_path):
     line = ["graph.json", "--cuda-device", "3,1", "--base-directory", str(tmp_path)]
-    assert main._worker_options(main._run_parser().parse_args(line)).cuda_device == 3
+    assert worker_options_of(run_parser().parse_args(line), main.HERE).cuda_device == 3

@@ -65,7 +65,7 @@ async def test_a_malformed_body_is_refused_with_a_reason(server: Server, case):
     assert answer["error"]["type"] in expected.split("|"), answer
     assert set(answer["error"]) == {"type", "message", "details", "extra_info"}
     assert answer["error"]["message"]
-    assert await server.get("/prompt") == (200, {"exec_info": {"queue_remaining": 0}})
+    assert await server.get("/prompt") == (200, {"exec_info": {"queue_remaining": 0, "queue_paused": False}})
 
 
 async def test_a_number_that_is_none_is_named_by_its_path(server: Server):

@@ -2,15 +2,20 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import struct
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import main
+from executor.command_flags import run_parser
 from executor.process import ProcessWorker
+from executor.worker_options import worker_options_of
 from tests.server.conftest import Server
 
 PACK = """
@@ -67,12 +72,23 @@ def installation(base: Path) -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     line = ["graph.json", "--cpu", "--cache-none", "--base-directory", str(base)]
-    return main._worker_options(main._run_parser().parse_args(line))
+    return worker_options_of(run_parser().parse_args(line), main.HERE)
 
 
 @pytest.fixture
-async def packed(start, tmp_path) -> Server:
+def sockets(monkeypatch) -> Iterator[Path]:
+    """Where worker processes put their sockets: those that are killed leave them behind. Not in tmp_path, because the
+    path of a socket has about a hundred characters."""
+    folder = Path(tempfile.mkdtemp())
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def packed(sockets, start, tmp_path) -> Server:
     """A server whose worker has the packs."""
+    assert sockets.is_dir()
     return await start(ProcessWorker(main.make_worker, installation(tmp_path / "home")), worker_deadline=120.0)
 
 

@@ -19,7 +19,8 @@ from executor.installation import make_folders
 from executor.plan import make_plan
 from executor.prompt import parse_prompt
 from executor.signature import signatures
-from main import HERE, WorkerOptions, make_worker
+from executor.worker_options import WorkerOptions
+from main import HERE, make_worker
 
 RECORDED = Path(__file__).with_name("signatures.json")
 FILES = sorted((HERE / "workflows").glob("*.json"))

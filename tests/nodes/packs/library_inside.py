@@ -134,16 +134,43 @@ def inside_a_progress_bar_reports_to_its_own_node_and_stops_with_the_run() -> No
     comfy.utils.ProgressBar(1).update(1)
 
 
-def inside_a_bar_that_is_turned_off_still_stops() -> None:
-    watched = Watched(stop_after=0)
+METHODS = {
+    "MODEL": "clone model_options get_model_object add_patches set_model_sampler_cfg_function load_device "
+    "offload_device add_object_patch set_model_unet_function_wrapper model_dtype get_key_patches add_wrapper_with_key "
+    "set_model_sampler_post_cfg_function set_model_patch_replace set_model_input_block_patch set_model_attn1_patch "
+    "set_model_attn2_patch set_attachments get_attachment add_callback_with_key unpatch_model patch_model "
+    "set_model_denoise_mask_function set_model_attn1_output_patch set_model_attn2_output_patch set_injections "
+    "model.model_sampling.percent_to_sigma model.model_sampling.sigma_min model.model_sampling.sigma_max "
+    "model.diffusion_model model.latent_format model.model_config model.process_latent_in model.process_latent_out",
+    "CLIP": "clone tokenize encode_from_tokens encode_from_tokens_scheduled patcher cond_stage_model clip_layer "
+    "load_sd get_sd add_patches get_key_patches",
+    "VAE": "encode decode encode_tiled decode_tiled downscale_ratio latent_channels first_stage_model patcher get_sd "
+    "spacial_compression_decode",
+}
+"""What packs ask of these objects."""
+
+
+def inside_objects_have_what_packs_ask_of_them() -> None:
+    missing = []
+    for value in loaded():
+        shown = to_pack(value)
+        for name in METHODS[shown.heddle_type].split():
+            try:
+                comfy.utils.get_attr(shown, name)
+            except AttributeError:
+                missing.append(f"{shown.heddle_type}.{name}")
+    assert missing == []
+
+
+def inside_a_switch_for_the_terminal_does_not_silence_a_node() -> None:
+    watched = Watched()
     token = executing.set(ExecutingContext("job", "1", 0, watched, []))
     comfy.utils.set_progress_bar_enabled(False)
-    try:
-        with pytest.raises(Interrupted):
-            comfy.utils.ProgressBar(3).update(1)
-    finally:
-        comfy.utils.set_progress_bar_enabled(True)
-        executing.reset(token)
+    comfy.utils.ProgressBar(3).update(1)
+    assert not comfy.utils.PROGRESS_BAR_ENABLED
+    comfy.utils.set_progress_bar_enabled(True)
+    executing.reset(token)
+    assert watched.steps == [(1, 3)]
 
 
 def inside_sampling_stops_within_one_step() -> None:
@@ -211,7 +238,7 @@ def inside_a_checkpoint_loads_as_three_objects() -> None:
     assert vae is None
     assert vision is None
     assert from_pack(model, "*").network.role == "unet"
-    assert from_pack(clip, "*").network.role == "text"
+    assert from_pack(clip, "*").models[0].network.role == "text"
     assert model.model.model_config.unet_config["in_channels"] == 4
     assert model.get_model_object("diffusion_model") is model.model.diffusion_model
     sampling = model.get_model_object("model_sampling")
@@ -230,6 +257,8 @@ def inside_files_of_weights_are_read_and_pickles_that_run_code_are_not() -> None
     assert (sorted(tensors), metadata) == (["a.b", "a.c"], {"k": "v"})
     torch.save({"state_dict": {"x": torch.ones(1)}}, folder / "w.ckpt")
     assert list(comfy.utils.load_torch_file(str(folder / "w.ckpt"))) == ["x"]
+    torch.save({"params_ema": {"y": torch.ones(1)}}, folder / "w.pth")
+    assert list(comfy.utils.load_torch_file(folder / "w.pth")) == ["y"]
     torch.save({"x": Path("anything")}, folder / "bad.ckpt")
     with pytest.raises(CheckpointError, match=r"bad\.ckpt holds more than tensors"):
         comfy.utils.load_torch_file(folder / "bad.ckpt")
@@ -375,6 +404,18 @@ def inside_a_module_of_a_pack_is_moved_like_our_networks() -> None:
     assert sorted(patcher.get_key_patches()) == ["bias", "weight"]
     assert patcher.get_model_object("weight") is module.weight
     assert from_pack(patcher, "MODEL") is patcher
+
+
+def inside_built_in_nodes_that_are_not_there_yet_say_so_when_they_are_used() -> None:
+    from comfy_extras import nodes_mask, nodes_upscale_model
+
+    for refused in (
+        lambda: nodes_upscale_model.ImageUpscaleWithModel().upscale(None, None),
+        lambda: nodes_mask.NoSuchNode().execute(),
+    ):
+        with pytest.raises(RuntimeError, match="Heddle"):
+            refused()
+    assert not hasattr(nodes_mask, "no_function")
 
 
 def inside_pasting_cuts_off_what_lies_outside() -> None:

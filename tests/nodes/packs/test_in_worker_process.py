@@ -13,7 +13,8 @@ from executor.flags import CacheOptions, PackOptions
 from executor.installation import make_folders
 from executor.process import ProcessWorker
 from executor.worker import Job
-from main import WorkerOptions, make_worker
+from executor.worker_options import WorkerOptions
+from main import make_worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # they share one worker
 

@@ -220,6 +220,8 @@ FAILURES = [
     ("from .absent import x", ["its own module 'absent'", "not complete"]),
     ("import comfyui_version.absent", ["comfyui_version.absent", "ComfyUI", "does not have"]),
     ("from comfyui_version import absent", ["comfyui_version", "absent", "does not have"]),
+    ("from nodes import AbsentNode", ["'nodes'", "AbsentNode", "does not have"]),
+    ("import comfy_api_nodes.absent", ["comfy_api_nodes", "part of ComfyUI"]),
     ("def broken(:", ["not valid Python", "__init__.py, line 1"]),
     ("import sys; sys.exit(3)", ["ended the program", "sys.exit(3)"]),
     ("raise GeneratorExit", ["GeneratorExit"]),
@@ -320,14 +322,17 @@ def test_nobody_replaces_a_built_in_node_and_a_later_pack_replaces_an_earlier_on
         assert "built-in" in report.error
 
 
+GONE, HERE = "999999991@5.0", f"{psutil.Process().pid}@{psutil.Process().create_time()}"
 DEATHS = [
-    # (digest, pid, when it began) of each note, with None for what this process itself has; then whether to give up
+    # (version of the pack, process, its parent) of each note; then whether to give up
     ("no notes", [], False),
-    ("one death", [(None, 999_999_991, 5.0)], False),
-    ("two deaths", [(None, 999_999_991, 5.0), (None, 999_999_992, 5.0)], True),
-    ("deaths of another version", [("old", 999_999_991, 5.0), (None, 999_999_992, 5.0)], False),
-    ("a living process", [(None, None, None), (None, 999_999_992, 5.0)], False),
-    ("a number that another process has now", [(None, None, 5.0), (None, 999_999_992, 5.0)], True),
+    ("one death", [("now", GONE, HERE)], False),
+    ("two deaths", [("now", GONE, HERE), ("now", GONE, HERE)], True),
+    ("a death of another version", [("old", GONE, HERE), ("now", GONE, HERE)], False),
+    ("a living process", [("now", HERE, HERE), ("now", GONE, HERE)], False),
+    ("a stop of everything", [("now", GONE, GONE), ("now", GONE, HERE)], False),
+    ("a number that another process has now", [("now", f"{HERE}1", HERE), ("now", GONE, HERE)], True),
+    ("no note that can be read", [("now", "many", HERE), ("now", "", "")], False),
 ]
 
 
@@ -339,14 +344,14 @@ def test_a_pack_that_ended_two_processes_is_left_out_until_it_changes(root, note
     with attempts.trying(source, "digest"):
         name = next(attempts.folder.iterdir()).stem
     assert list(attempts.folder.iterdir()) == []
-    me = psutil.Process()
-    for digest, pid, began in notes:
-        note = f"{digest or source_digest(source)} {began or me.create_time()}"
-        (attempts.folder / f"{name}.{pid or me.pid}").write_text(note)
-    reports = load(root)[1]
-    assert (reports["toys"].error is not None) is given_up
+    for number, (version, process, parent) in enumerate(notes):
+        digest = source_digest(source) if version == "now" else version
+        (attempts.folder / f"{name}.{number}").write_text(f"{digest} {process} {parent}")
+    assert (load(root)[1]["toys"].error is not None) is given_up
     if given_up:
-        assert str(attempts.folder) in reports["toys"].error
+        for number in range(len(notes)):
+            (attempts.folder / f"{name}.{number}").unlink()
+        assert str(attempts.folder) in load(root)[1]["toys"].error, "for good, not while the notes last"
         (root / "toys" / "new.py").touch()
         assert load(root)[1]["toys"].error is None
     assert list(attempts.folder.iterdir()) == []

@@ -117,6 +117,7 @@ class CFGGuider:
             device = self.model_patcher.load_device
             if denoise_mask is not None:
                 denoise_mask = comfy.sampler_helpers.prepare_mask(denoise_mask, noise.shape, device)
+            self.inner_model.steered = {}
             self.model_patcher.inject_model()
             try:
                 self.model_patcher.pre_run()

@@ -13,7 +13,8 @@ from torch import Tensor
 
 import comfy.latent_formats
 import comfy.patcher_extension as extension
-from nodes.diffusion.values import Model
+from nodes.diffusion.sampling.telling import ask_network
+from nodes.diffusion.values import Model, Told
 from nodes.packs.bridge import levels
 from nodes.packs.bridge.missing import refuse
 
@@ -48,13 +49,15 @@ class BaseModel(torch.nn.Module):
         self.diffusion_model = value.network.module
         self.model_sampling = levels.of_library(value.sampling)
         self.latent_format = comfy.latent_formats.SD15(value.latent_scale)
-        self.latent_format.latent_channels = value.vae.channels
+        self.latent_format.latent_channels = 4 if value.vae is None else value.vae.channels
         self.model_type = self._type()
         self.adm_channels = 0
         self.inpaint_model = False
         self.concat_keys: tuple[str, ...] = ()
         self.memory_usage_factor = 1.0
         self.current_patcher: Any = None
+        self.steered: dict[str, Any] = {}
+        """What our own steering keeps from step to step; emptied when a run begins."""
         self.manual_cast_dtype: torch.dtype | None = None
         self.model_config = SimpleNamespace(
             unet_config=dict(value.network.module.config),
@@ -134,11 +137,10 @@ class BaseModel(torch.nn.Module):
         return made
 
     def _apply_model(
-        self, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
+        self, x: Tensor, t: Tensor, c_concat: Tensor | None, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
     ) -> Tensor:
-        for given, what in ((c_concat, "Latents that are added as channels are"), (control, "ControlNets are")):
-            if given is not None:
-                raise refuse(what)
+        if control is not None:
+            raise refuse("ControlNets are")
         network, schedule = self.value.network, self.sampled_value().sampling
         wrappers = extension.get_all_wrappers(extension.WrappersMP.DIFFUSION_MODEL, options)
         executor = extension.WrapperExecutor.new_class_executor(self._forward, self.diffusion_model, wrappers)
@@ -148,13 +150,13 @@ class BaseModel(torch.nn.Module):
             context=c_crossattn.to(network.device, network.dtype),
             control=None,
             transformer_options=options,
+            told=Told(kwargs.pop("told_vectors", {}), c_concat),
             **kwargs,
         )
         return schedule.denoised(prediction.to(x.dtype), x, t)
 
-    def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, **_: Any) -> Tensor:
-        answer: Tensor = self.diffusion_model(x, timesteps, encoder_hidden_states=context, return_dict=False)[0]
-        return answer
+    def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, told: Told | None = None, **_: Any) -> Tensor:
+        return ask_network(self.diffusion_model, x, timesteps, context, told)
 
     def _type(self) -> ModelType:
         prediction = getattr(self.value.sampling, "prediction", None)

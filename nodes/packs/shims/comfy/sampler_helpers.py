@@ -78,4 +78,6 @@ def _prepare_sampling(
     further, _ = get_additional_models(conds, model.model_dtype())
     further += model.get_additional_models()
     comfy.model_management.load_models_gpu([model, *further])
+    for callback in model.get_all_callbacks(extension.CallbacksMP.ON_LOAD):
+        callback(model, model.load_device, 0, False, True)
     return model.sampled_model(), conds, further

@@ -16,7 +16,7 @@ class _Switch:
 
 
 def set_progress_bar_enabled(enabled: bool) -> None:
-    """Let bars report, or not."""
+    """Draw bars in the terminal, or not. There are none; what packs read of it is kept."""
     import comfy.utils
 
     comfy.utils.PROGRESS_BAR_ENABLED = enabled
@@ -38,20 +38,14 @@ class ProgressBar:
 
     def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None:
         """`value` steps are done. `preview` is (format, picture, largest side). Raises Interrupted."""
-        import comfy.utils
-
         if total is not None:
             self.total = total
         self.current = min(value, self.total)
         if _Switch.hook is not None:
             _Switch.hook(self.current, self.total, preview, node_id=self.node_id)
         context = executing.get() or self._context
-        if context is None:
-            return
-        if not comfy.utils.PROGRESS_BAR_ENABLED:
-            context.progress.check()
-            return
-        context.progress.step(self.current, self.total, None if preview is None else lambda: _encoded(preview))
+        if context is not None:
+            context.progress.step(self.current, self.total, None if preview is None else lambda: _encoded(preview))
 
     def update(self, value: int) -> None:
         """So many more steps are done."""

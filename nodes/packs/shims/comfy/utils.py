@@ -53,8 +53,18 @@ def load_torch_file(
                 f"{path.name} holds more than tensors, or is damaged, so it is not opened: a pickle can run code. "
                 "Get the .safetensors version."
             ) from error
-        tensors = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
+        tensors = _unwrapped(loaded)
     return (tensors, metadata) if return_metadata else tensors
+
+
+def _unwrapped(loaded: Any) -> Any:
+    """The state dict in what a pickle held: under `state_dict`, or under the only name that there is."""
+    if not isinstance(loaded, dict):
+        return loaded
+    if "state_dict" in loaded:
+        return loaded["state_dict"]
+    only = next(iter(loaded.values())) if len(loaded) == 1 else None
+    return only if isinstance(only, dict) else loaded
 
 
 def save_torch_file(sd: Mapping[str, Tensor], ckpt: str | Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from executor.context import executing
+from executor.context import executing, expansion_prefix
 from executor.schema import ExecutionBlocker
 
 __all__ = ["ExecutionBlocker", "GraphBuilder", "Node", "add_graph_prefix", "is_link"]
@@ -33,6 +33,8 @@ class GraphBuilder:
         context = executing.get()
         if context is None:
             return "" if root is None else f"{root}.{call_index or 0}.{graph_index or 0}."
+        if root is None and call_index is None and graph_index is None:
+            return expansion_prefix(context)
         if graph_index is None:
             graph_index = len(context.graphs)
             context.graphs.append(None)

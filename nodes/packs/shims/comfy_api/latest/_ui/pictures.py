@@ -9,7 +9,6 @@ from comfy_api.latest._io.choices import FolderType
 from comfy_api.latest._ui.animation import Animation
 from comfy_api.latest._ui.saved import SavedResult, series, texts_of
 from nodes.diffusion.pictures import encode_png
-from nodes.output_files import write_whole
 
 
 def save_pictures(
@@ -21,8 +20,7 @@ def save_pictures(
     texts = texts_of(cls)
     saved = []
     for index, image in enumerate(images):
-        path, entry = files.next(".png", batch_num=index)
-        write_whole(path, encode_png(image.float(), texts, compression))
+        entry = files.save(".png", encode_png(image.float(), texts, compression), batch_num=index)
         saved.append(SavedResult(**entry))
     return saved
 
@@ -35,8 +33,7 @@ def save_animation(
     fps, cls = made
     images = _coloured(images)
     files = series(prefix, folder, width=images.shape[2], height=images.shape[1])
-    path, entry = files.next(suffix)
-    write_whole(path, encode(Animation.of(images, fps, texts_of(cls))))
+    entry = files.save(suffix, encode(Animation.of(images, fps, texts_of(cls))))
     return SavedResult(**entry)
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from comfy_api.latest._io.choices import FolderType
 from comfy_api.latest._ui.saved import SavedResult, series
-from nodes.output_files import write_whole
 
 
 class AudioUnavailable(RuntimeError):
@@ -23,8 +22,7 @@ def save_sound(audio: Mapping[str, Any], filename_prefix: str, folder: FolderTyp
     files = series(filename_prefix, folder)
     saved = []
     for index, waveform in enumerate(audio["waveform"]):
-        path, entry = files.next(".wav", batch_num=index)
-        write_whole(path, _wav(waveform, int(audio["sample_rate"])))
+        entry = files.save(".wav", _wav(waveform, int(audio["sample_rate"])), batch_num=index)
         saved.append(SavedResult(**entry))
     return saved
 

@@ -1,0 +1,1 @@
+export const idiom = true
