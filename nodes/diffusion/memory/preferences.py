@@ -72,9 +72,12 @@ class Preferences:
 
 def settled(preferences: Preferences, device: torch.device) -> Preferences:
     """The preferences with a type for every network: bfloat16 on a CPU that multiplies in it, where nothing else is
-    wanted. Storage in eight bits is left as it is; it computes in the type that the device would have chosen."""
+    wanted, with channels last, which its convolutions want. Storage in eight bits is left as it is; it computes in the
+    type that the device would have chosen."""
     if device.type != "cpu" or not multiplies_bfloat16():
         return preferences
+    if {preferences.unet, preferences.vae} & {None, "bfloat16"}:
+        preferences = replace(preferences, channels_last=True)
     return replace(
         preferences,
         unet=preferences.unet or "bfloat16",
