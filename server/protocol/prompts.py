@@ -42,17 +42,10 @@ def parse_prompt_request(body: object, now: int, *, uuid_only: bool = False) -> 
     Raises ApiError 400 that names the field."""
     if not isinstance(body, dict):
         raise _invalid("The body must be a JSON object with the key 'prompt'.")
-    prompt = body.get("prompt", body if _is_editor_document(body) else None)
+    prompt = body.get("prompt")
     if prompt is None:
         hint = "Put the graph under the key 'prompt'." if _is_api_prompt(body) else "The body has no key 'prompt'."
         raise ApiError(400, "no_prompt", "No prompt provided", hint)
-    if _is_editor_document(prompt):
-        raise ApiError(
-            400,
-            "invalid_prompt",
-            "This is an editor document (it has 'nodes' and 'links'), not an API prompt.",
-            "Open it in the editor and press Run, export it there in API format, or run the file with 'main.py run'.",
-        )
     if not isinstance(prompt, dict):
         raise _invalid("'prompt' must be an object: node id -> {class_type, inputs}.")
     client_id = _client_id(body.get("client_id"))
@@ -121,10 +114,6 @@ def _node_errors(errors: Sequence[PromptError]) -> dict[str, Any]:
         entry["errors"].append(_error(error))
         entry["dependent_outputs"] = list(dict.fromkeys((*entry["dependent_outputs"], *error.dependent_outputs)))
     return by_node
-
-
-def _is_editor_document(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("nodes"), list)
 
 
 def _is_api_prompt(body: Mapping[str, Any]) -> bool:

@@ -37,6 +37,9 @@ ANSWERS = [
     ("GET", "/prompt", None, 200, {"exec_info": {"queue_remaining": int, "queue_paused": bool}}),
     ("POST", "/prompt", {"prompt": SAVE}, 200, {"prompt_id": str, "number": int, "node_errors": {}}),
     ("POST", "/prompt", {"prompt": {}}, 400, ERROR),
+    ("POST", "/workflow/convert", {"nodes": [], "links": []}, 200, {"prompt": {}, "warnings": []}),
+    ("POST", "/workflow/convert", {"workflow": {"nodes": []}}, 200, {"prompt": {}, "warnings": []}),
+    ("POST", "/workflow/convert", {"prompt": SAVE}, 400, ERROR),
     ("GET", "/queue", None, 200, {"queue_pending": [], "queue_running": [], "queue_paused": bool}),
     ("POST", "/queue", {"clear": True}, 200, bytes),
     ("POST", "/queue", {"delete": ["unknown"]}, 200, bytes),
@@ -165,7 +168,15 @@ def test_the_table_above_covers_every_route():
     app = web.Application()
     app.add_routes(api_routes())
     asked = {(method, path.partition("?")[0]) for method, path, *_ in ANSWERS}
-    elsewhere = {"/ws", "/object_info", "/system_stats", "/settings", "/settings/{id}", "/userdata/{file}"}
+    elsewhere = {
+        "/ws",
+        "/openapi.json",
+        "/object_info",
+        "/system_stats",
+        "/settings",
+        "/settings/{id}",
+        "/userdata/{file}",
+    }
     for route in api_routes():
         if route.path.startswith("/api/") or route.path in elsewhere:
             continue

@@ -308,6 +308,42 @@ def inside_noise_levels_that_packs_have_no_class_for_count_too() -> None:
         assert shown.percent_to_sigma(0.5) == pytest.approx(levels.level_at(0.5))
 
 
+def inside_networks_are_told_the_same_of_the_scene_by_packs() -> None:
+    from nodes.diffusion.values import Told
+
+    def scenes(sample: Any, start: Latent) -> list[Any]:
+        seen: list[Any] = []
+
+        def tell(condition: Any, scene: Any) -> Told:
+            seen.append(scene)
+            return Told()
+
+        sample(replace(loaded().MODEL, tell=tell), start)
+        return seen[:2]
+
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:] = 1
+    for start in (latent(), latent(mask)):
+        ours = scenes(lambda model, start: by_node(model, start=start), start)
+        theirs = scenes(lambda model, start: by_pack(to_pack(model), start=start), start)
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.equal(one.latent, other.latent)
+            assert one.negative == other.negative
+            assert (one.mask is None) == (other.mask is None) == (start.noise_mask is None)
+            assert one.mask is None or torch.equal(one.mask, other.mask)
+
+
+def inside_packs_see_which_family_a_model_is_of() -> None:
+    import comfy.latent_formats
+    import comfy.model_base
+
+    plain, large = to_pack(loaded().MODEL).model, to_pack(replace(loaded().MODEL, family="sdxl")).model
+    assert isinstance(large, comfy.model_base.SDXL)
+    assert isinstance(large.latent_format, comfy.latent_formats.SDXL)
+    assert not isinstance(plain, comfy.model_base.SDXL)
+    assert plain.latent_format.scale_factor == loaded().MODEL.latent_scale
+
+
 def inside_a_changed_guider_is_no_longer_ours() -> None:
     model, words = loaded().MODEL, text("day")
     ours = custom_sampling.cfg_guider(model=model, positive=words, negative=words, cfg=4.0)
