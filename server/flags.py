@@ -54,10 +54,6 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     )
     for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--disable-api-nodes"):
         parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them
-    # The one flag for a device that ComfyUI has beside --cuda-device differs in what packs see of the others.
-    parser.add_argument(
-        "--default-device", dest="cuda_device", type=_one_device, default=argparse.SUPPRESS, help=argparse.SUPPRESS
-    )
     add_foreign_flags(parser)
 
 
@@ -83,10 +79,6 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         version=version,
         argv=tuple(argv),
     )
-
-
-def _one_device(text: str) -> tuple[int]:
-    return (int(text),)
 
 
 def _at_least_one(text: str) -> int:

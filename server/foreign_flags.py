@@ -8,23 +8,20 @@ import argparse
 from typing import Final
 
 _SWITCHES: Final = (
-    "cuda-malloc", "disable-cuda-malloc", "force-fp32", "force-fp16", "fp32-unet", "fp64-unet", "bf16-unet",
-    "fp16-unet", "fp8_e4m3fn-unet", "fp8_e5m2-unet", "fp8_e8m0fnu-unet", "fp16-vae", "fp32-vae", "bf16-vae", "cpu-vae",
-    "fp8_e4m3fn-text-enc", "fp8_e5m2-text-enc", "fp16-text-enc", "fp32-text-enc", "bf16-text-enc",
-    "force-channels-last", "disable-ipex-optimize", "supports-fp8-compute", "use-split-cross-attention",
-    "use-quad-cross-attention", "use-pytorch-cross-attention", "use-sage-attention", "use-flash-attention",
-    "disable-xformers", "force-upcast-attention", "dont-upcast-attention", "gpu-only", "highvram", "normalvram",
-    "lowvram", "novram", "disable-async-offload", "force-non-blocking", "disable-smart-memory", "deterministic",
-    "mmap-torch-files", "disable-mmap", "disable-pinned-memory", "quick-test-for-ci", "multi-user", "disable-metadata",
-    "enable-manager", "disable-manager-ui", "enable-manager-legacy-ui", "disable-assets-autoscan", "enable-assets",
+    "cuda-malloc", "disable-cuda-malloc", "fp64-unet", "fp8_e8m0fnu-unet", "disable-ipex-optimize",
+    "supports-fp8-compute", "use-split-cross-attention", "use-quad-cross-attention", "use-sage-attention",
+    "use-flash-attention", "force-upcast-attention", "dont-upcast-attention", "disable-async-offload",
+    "force-non-blocking", "mmap-torch-files", "disable-mmap", "disable-pinned-memory", "quick-test-for-ci",
+    "multi-user", "disable-metadata", "enable-manager", "disable-manager-ui", "enable-manager-legacy-ui",
+    "disable-assets-autoscan", "enable-assets",
 )  # fmt: skip
 _WITH_VALUE: Final = (
-    "reserve-vram", "oneapi-device-selector", "default-hashing-function", "front-end-version", "comfy-api-base",
+    "oneapi-device-selector", "default-hashing-function", "front-end-version", "comfy-api-base",
     "database-url", "preview-size",
 )  # fmt: skip
 _VALUE_IF_ANY: Final = ("directml", "async-offload")
 _VALUES_IF_ANY: Final = ("fast",)
-_TYPES: Final = {"reserve-vram": float, "preview-size": int}
+_TYPES: Final = {"preview-size": int}
 _REMARKS: Final = {
     "disable-metadata": "pictures that Heddle's own nodes save still carry their workflow",
     "multi-user": "there is one user",

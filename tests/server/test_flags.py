@@ -68,12 +68,18 @@ EVERY_FLAG = """
 """
 """Flags of ComfyUI that mean something here."""
 
+DEVICE = """
+--force-fp16 --fp8_e4m3fn-unet --cpu-vae --fp16-vae --fp8_e5m2-text-enc --force-channels-last --lowvram
+--use-pytorch-cross-attention --disable-xformers --reserve-vram 1.5 --disable-smart-memory --deterministic
+--default-device 0
+"""
+"""They mean something to the worker."""
+
 FOREIGN = """
---cuda-malloc --force-fp16 --fp8_e4m3fn-unet --cpu-vae --fp16-vae --fp8_e5m2-text-enc --force-channels-last
---directml 0 --use-pytorch-cross-attention --use-sage-attention --disable-xformers --lowvram --reserve-vram 1.5
---async-offload --default-hashing-function md5 --disable-smart-memory --deterministic --fast fp16_accumulation
---multi-user --disable-metadata --front-end-version Comfy-Org/ComfyUI_frontend@latest --database-url sqlite:///x.db
---comfy-api-base https://example.org --quick-test-for-ci --preview-size 256 --enable-manager --mmap-torch-files
+--cuda-malloc --directml 0 --use-sage-attention --async-offload --default-hashing-function md5 --mmap-torch-files
+--fast fp16_accumulation --multi-user --disable-metadata --front-end-version Comfy-Org/ComfyUI_frontend@latest
+--database-url sqlite:///x.db --comfy-api-base https://example.org --quick-test-for-ci --preview-size 256
+--enable-manager
 """
 
 
@@ -81,7 +87,7 @@ def test_flags_that_mean_something_are_taken_without_a_word(tmp_path):
     from server.flags import opens_browser, settings_of
     from server.foreign_flags import ignored
 
-    options = serve_options(EVERY_FLAG)
+    options = serve_options(EVERY_FLAG + DEVICE)
     assert ignored(options) is None
     settings = settings_of(options, editor=tmp_path, version="1", argv=())
     assert (settings.listen, settings.port, settings.cors_origin) == (("127.0.0.1",), 1, "*")
@@ -103,17 +109,9 @@ def test_flags_that_mean_nothing_are_taken_and_named_in_one_line(tmp_path):
         assert flag in said
     assert "Heddle's own nodes save still carry their workflow" in said
     seen_by_packs = worker_options_of(options, main.HERE).arguments
-    assert (seen_by_packs["lowvram"], seen_by_packs["reserve_vram"], seen_by_packs["fast"]) == (
-        True,
-        1.5,
-        ["fp16_accumulation"],
-    )
-    assert "highvram" not in seen_by_packs
-
-
-def test_the_default_device_is_the_one_that_computes(tmp_path):
-    options = serve_options(f"--default-device 2 --base-directory {tmp_path}")
-    assert [worker.cuda_device for worker in each_worker(options, main.HERE)] == [2]
+    assert (seen_by_packs["preview_size"], seen_by_packs["fast"]) == (256, ["fp16_accumulation"])
+    assert "cuda_malloc" in seen_by_packs
+    assert "disable_cuda_malloc" not in seen_by_packs
 
 
 def test_an_unknown_flag_is_still_an_error(capsys):
