@@ -30,7 +30,7 @@ def serve_options(line: str):
 def test_there_are_as_many_workers_on_each_device_as_was_asked_for(line, devices, tmp_path):
     workers = each_worker(serve_options(f"{line} --base-directory {tmp_path}"), main.HERE)
     if "--cpu" in line:
-        assert all(worker.cpu for worker in workers)
+        assert all(worker.device.cpu for worker in workers)
     else:
         assert [worker.cuda_device for worker in workers] == devices
         assert [worker.arguments["cuda_device"] for worker in workers] == devices
