@@ -284,6 +284,7 @@ RESULTS = [
     ((1, BLOCKER), Result((1, BLOCKER))),
     ({"ui": UI}, Result((None, []), UI)),
     ({"ui": UI, "result": (1, [2])}, Result((1, [2]), UI)),
+    ({"ui": {"text": "ab", "n": (1,)}}, Result((None, []), {"text": ["a", "b"], "n": (1,)})),
     ({"result": BLOCKER}, Result((BLOCKER, BLOCKER))),
     (
         {"result": (LINK, LINK), "expand": {"9.0.0.1": {"class_type": "X", "inputs": {"a": LINK, "b": 5}}}},

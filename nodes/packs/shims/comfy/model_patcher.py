@@ -17,7 +17,7 @@ import comfy.model_management
 import comfy.patcher_extension as extension
 from comfy.own_networks import OwnNetwork
 from comfy.patcher_attachments import PatcherAttachments
-from comfy.transformer_patches import TransformerPatches, appended
+from comfy.transformer_patches import TransformerPatches, appended, replace_block
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.values import Model
@@ -310,6 +310,20 @@ def copied(part: Any) -> Any:
     if type(part) is dict:
         return {key: copied(value) for key, value in part.items()}
     return [copied(value) for value in part] if type(part) is list else part
+
+
+def set_model_options_patch_replace(
+    model_options: dict[str, Any],
+    patch: Any,
+    name: str,
+    block_name: str,
+    number: int,
+    transformer_index: int | None = None,
+) -> dict[str, Any]:
+    """Options with a part of one block replaced. What the given ones hold below the first level stays as it is."""
+    options = model_options["transformer_options"] = copied(model_options.get("transformer_options", {}))
+    replace_block(options, patch, name, block_name, number, transformer_index)
+    return model_options
 
 
 def set_model_options_post_cfg_function(

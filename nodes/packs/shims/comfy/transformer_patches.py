@@ -19,8 +19,7 @@ class TransformerPatches:
         self, patch: Any, name: str, block_name: str, number: int, transformer_index: int | None = None
     ) -> None:
         """Replace a part of one block."""
-        place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
-        self._options().setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
+        replace_block(self._options(), patch, name, block_name, number, transformer_index)
 
     def set_model_attn1_patch(self, patch: Any) -> None:
         """Change what self-attention gets."""
@@ -82,3 +81,11 @@ class TransformerPatches:
 def appended(hold: dict[str, Any], name: str, entry: Any) -> None:
     """A list with one more entry in the place of the old one, which others may hold."""
     hold[name] = [*hold.get(name, []), entry]
+
+
+def replace_block(
+    options: dict[str, Any], patch: Any, name: str, block_name: str, number: int, transformer_index: int | None
+) -> None:
+    """Let a patch stand for one part (`name`) of a block, or of one transformer in it."""
+    place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
+    options.setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
