@@ -1,9 +1,16 @@
-"""The patches of attention and blocks that a model patcher can be told of.
-
-They are kept, shown to packs and carried along. Sampling refuses them: see `ModelPatcher.check_sampling`.
-"""
+"""The patches of attention and blocks that a model patcher can be told of. `UNetModel` computes with them."""
 
 from typing import Any
+
+from nodes.packs.bridge.missing import refuse
+
+_KNOWN = {
+    "patches": {
+        "attn1_patch", "attn2_patch", "attn1_output_patch", "attn2_output_patch", "middle_patch", "emb_patch",
+        "input_block_patch", "input_block_patch_after_skip", "output_block_patch",
+    },
+    "patches_replace": {"attn1", "attn2"},
+}  # fmt: skip
 
 
 class TransformerPatches:
@@ -89,3 +96,11 @@ def replace_block(
     """Let a patch stand for one part (`name`) of a block, or of one transformer in it."""
     place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
     options.setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
+
+
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise Unsupported for patches that sampling would ignore."""
+    for name, known in _KNOWN.items():
+        found = sorted(key for key, given in options.get(name, {}).items() if given and key not in known)
+        if found:
+            raise refuse(f"Patches by node packs of these parts of a network ({', '.join(found)}) are")
