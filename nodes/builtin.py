@@ -4,6 +4,8 @@ from executor.schema import NodeType
 from nodes import (
     batches,
     conditioning,
+    conditioning_picture,
+    conditioning_sdxl,
     custom_sampling,
     image,
     image_edit,
@@ -25,6 +27,8 @@ from nodes.registration import Origin, register, typed_nodes
 MODULES = (
     loaders,
     conditioning,
+    conditioning_sdxl,
+    conditioning_picture,
     latent,
     latent_edit,
     sampling,

@@ -8,7 +8,7 @@ import torch
 from executor.schema import Injected, Widget
 from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.text.clip import encode
+from nodes.diffusion.text.encoder import encode_text
 from nodes.diffusion.values import Area, Condition
 from nodes.types import Clip, Conditioning, Mask, Text
 
@@ -28,8 +28,8 @@ def clip_text_encode(*, text: Text, clip: Clip, memory: Injected[DeviceMemory]) 
 
     `(word:1.2)` gives a word more weight, `(word:0.8)` less, and `(word)` is short for 1.1.
     """
-    with memory.resident(clip.network):
-        encoding = encode(clip.network, clip.tokenizer, text, clip.layer)
+    with memory.resident(*clip.networks):
+        encoding = encode_text(clip, text)
     return (Condition(encoding.tokens, encoding.pooled),)
 
 

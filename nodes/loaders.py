@@ -36,7 +36,7 @@ def checkpoint_state(*, ckpt_name: str, folders: Folders) -> str:
 def checkpoint_loader_simple(*, ckpt_name: CheckpointName, folders: Injected[Folders]) -> Checkpoint:
     """Open a checkpoint: the model that denoises, the text encoder, and the autoencoder."""
     try:
-        opened = open_checkpoint(folders.model("checkpoints", ckpt_name))
+        opened = open_checkpoint(folders.model("checkpoints", ckpt_name), folders.models.get("embeddings", ()))
     except (PathError, CheckpointError) as error:
         raise InputError("ckpt_name", str(error)) from error
     return Checkpoint(opened.model, opened.text_encoder, opened.vae)

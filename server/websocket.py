@@ -34,7 +34,8 @@ async def join(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     transport = request.transport
     client = Client(sid, socket, transport.abort if transport is not None else _nothing)
-    client.put(Packed.of(status(request.app[STORE].remaining, sid)))
+    store = request.app[STORE]
+    client.put(Packed.of(status(store.remaining, store.paused, sid)))
     for frame in request.app[DISPATCHER].catch_up(sid):
         client.put(Packed.of(frame))
     request.app[CLIENTS].add(client)

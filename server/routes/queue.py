@@ -1,13 +1,16 @@
-"""`/queue`, `/interrupt` and `/free`: what waits and runs, and how to stop it."""
+"""`/queue`, `/interrupt` and `/free`: what waits and runs, in which order, and how to stop it."""
 
+from types import NoneType
 from typing import Any
 
 from aiohttp import web
 
 from server.errors import ApiError
-from server.keys import CREDENTIALS, DISPATCHER, SETTINGS, STORE
-from server.protocol.records import queue_item
-from server.wire import json_response, read_json
+from server.keys import DISPATCHER, SETTINGS, STORE
+from server.protocol.records import queued_text
+from server.protocol.reordering import parse_move
+from server.queue_order import NotWaiting
+from server.wire import encode, read_json
 
 
 def routes() -> list[web.RouteDef]:
@@ -20,20 +23,46 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-async def get_queue(request: web.Request) -> web.Response:
-    """`{"queue_running", "queue_pending"}`, each in the order in which it runs."""
+async def get_queue(request: web.Request) -> web.StreamResponse:
+    """`{"queue_running", "queue_pending", "queue_paused"}`, the jobs in the order in which they run."""
     store = request.app[STORE]
-    running = [queue_item(job) for job in await store.in_state("in_progress")]
-    pending = [queue_item(job) for job in await store.in_state("pending")]
-    return json_response({"queue_running": running, "queue_pending": pending})
+    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+    await response.prepare(request)
+    # What waits comes first: a job that begins meanwhile is told twice rather than never.
+    for opening, state in (('{"queue_pending":[', "pending"), ('],"queue_running":[', "in_progress")):
+        before = opening
+        async for page in store.queued("pending" if state == "pending" else "in_progress"):
+            await response.write(f"{before}{','.join(map(queued_text, page))}".encode())
+            before = ","
+        if before == opening:
+            await response.write(opening.encode())
+    await response.write(f'],"queue_paused":{encode(store.paused)}}}'.encode())
+    await response.write_eof()
+    return response
 
 
 async def post_queue(request: web.Request) -> web.Response:
-    """Withdraw pending jobs: `{"clear": true}` or `{"delete": [prompt_id, ...]}`. Unknown ids are no error."""
+    """Withdraw pending jobs (`clear`, `delete`), hold the queue back (`pause`), or give one job another place (`move`).
+
+    `{"clear": true}` or `{"delete": [prompt_id, ...]}`: unknown ids are no error. `{"pause": true}`, and false to go
+    on; it stays so over restarts. `{"move": {"prompt_id": id, "to": "front" | "back"}}`, or with `"before": other`,
+    `"after": other` or `"number": priority` in place of `to`; 404 if a job does not wait.
+    """
     body = await read_object(request)
+    move, pause = parse_move(body.get("move")), body.get("pause")
     chosen = None if body.get("clear") else id_list(body)
-    request.app[CREDENTIALS].drop(await request.app[STORE].withdraw(chosen))
-    request.app[DISPATCHER].announce()
+    if not isinstance(pause, (bool, NoneType)):
+        raise ApiError(400, "invalid_request", "'pause' must be true or false.")
+    store, dispatcher = request.app[STORE], request.app[DISPATCHER]
+    if move is not None:
+        try:
+            await store.move(move)
+        except NotWaiting as missing:
+            raise ApiError(404, "not_found", f"No job '{missing}' is waiting.") from None
+    if pause is not None:
+        await store.pause(pause)
+        dispatcher.wake()
+    await dispatcher.withdraw(chosen)
     return web.Response()
 
 

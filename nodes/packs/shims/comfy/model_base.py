@@ -15,7 +15,7 @@ import comfy.latent_formats
 import comfy.patcher_extension as extension
 import comfy.utils
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
-from nodes.diffusion.values import Model
+from nodes.diffusion.values import Model, Told
 from nodes.packs.bridge import levels
 from nodes.packs.bridge.missing import refuse
 
@@ -49,14 +49,22 @@ class BaseModel(torch.nn.Module):
         self.value = value
         self.diffusion_model = UNetModel.of(value.network.module)
         self.model_sampling = levels.of_library(value.sampling)
-        self.latent_format = comfy.latent_formats.SD15(value.latent_scale)
-        self.latent_format.latent_channels = value.vae.channels
+        xl = value.family.startswith("sdxl")
+        self.latent_format = comfy.latent_formats.SDXL() if xl else comfy.latent_formats.SD15()
+        self.latent_format.scale_factor = value.latent_scale
+        self.latent_format.latent_channels = 4 if value.vae is None else value.vae.channels
         self.model_type = self._type()
         self.adm_channels = 0
         self.inpaint_model = False
         self.concat_keys: tuple[str, ...] = ()
         self.memory_usage_factor = 1.0
         self.current_patcher: Any = None
+        self.steered: dict[str, Any] = {}
+        """What our own steering keeps from step to step; emptied when a run begins."""
+        self.start: Tensor | None = None
+        """The latents that the run in progress began with, scaled for the network."""
+        self.mask: Tensor | None = None
+        """(N, 1, h, w): where that run may change them."""
         self.manual_cast_dtype: torch.dtype | None = None
         self.model_config = SimpleNamespace(
             unet_config=dict(value.network.module.config),
@@ -73,7 +81,7 @@ class BaseModel(torch.nn.Module):
 
     def sampled_value(self) -> Model:
         """Our model with the noise levels of `model_sampling`, which a pack may have replaced."""
-        return replace(self.value, sampling=levels.as_library(self.model_sampling))
+        return replace(self.value, sampling=levels.as_library(self.model_sampling), mask=self.mask)
 
     def apply_model(
         self,
@@ -135,11 +143,10 @@ class BaseModel(torch.nn.Module):
         return made
 
     def _apply_model(
-        self, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
+        self, x: Tensor, t: Tensor, c_concat: Tensor | None, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
     ) -> Tensor:
-        for given, what in ((c_concat, "Latents that are added as channels are"), (control, "ControlNets are")):
-            if given is not None:
-                raise refuse(what)
+        if control is not None:
+            raise refuse("ControlNets are")
         network, schedule = self.value.network, self.sampled_value().sampling
         wrappers = extension.get_all_wrappers(extension.WrappersMP.DIFFUSION_MODEL, options)
         executor = extension.WrapperExecutor.new_class_executor(self._forward, self.diffusion_model, wrappers)
@@ -149,6 +156,7 @@ class BaseModel(torch.nn.Module):
             context=c_crossattn.to(network.device, network.dtype),
             control=None,
             transformer_options=options,
+            told=Told(kwargs.pop("told_vectors", {}), c_concat),
             **kwargs,
         )
         return schedule.denoised(prediction.to(x.dtype), x, t)
@@ -164,15 +172,16 @@ class BaseModel(torch.nn.Module):
 
 def base_of(value: Model) -> BaseModel:
     """The network of a model, without what is attached to it."""
-    return BaseModel(replace(value, run=None, attached={}))
+    kinds = {"sdxl": SDXL, "sdxl_refiner": SDXLRefiner}
+    return kinds.get(value.family, BaseModel)(replace(value, run=None, attached={}))
 
 
 class SDXL(BaseModel):
-    """Stable Diffusion XL; no model that we load yet is one."""
+    """Stable Diffusion XL."""
 
 
 class SDXLRefiner(BaseModel):
-    """The refiner of Stable Diffusion XL; no model that we load yet is one."""
+    """The refiner of Stable Diffusion XL."""
 
 
 class SD15_instructpix2pix(BaseModel):

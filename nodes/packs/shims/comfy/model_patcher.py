@@ -6,7 +6,7 @@
 import inspect
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -84,8 +84,8 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
             made = cls(comfy.model_base.base_of(value))
         else:
             kept = value.sampling is state.sampling
-            plain = replace(state.base.value, network=value.network, vae=value.vae, latent_scale=value.latent_scale)
-            plain = plain if kept else replace(plain, sampling=value.sampling)
+            sampling = state.base.value.sampling if kept else value.sampling
+            plain = replace(value, sampling=sampling, run=None, attached={})
             made = cls(state.base if _same_model(plain, state.base.value) else comfy.model_base.base_of(plain))
             made._take(state.parts)
             if not kept:
@@ -343,9 +343,10 @@ def set_model_options_pre_cfg_function(
 
 
 def _same_model(first: Model, second: Model) -> bool:
-    return (
-        all(getattr(first, name) is getattr(second, name) for name in ("network", "sampling", "vae"))
-        and first.latent_scale == second.latent_scale
+    """Whether two models differ in nothing but what is attached to them."""
+    names = [field.name for field in fields(first) if field.name not in ("run", "attached")]
+    return all(getattr(first, name) is getattr(second, name) for name in names if name != "latent_scale") and (
+        first.latent_scale == second.latent_scale
     )
 
 

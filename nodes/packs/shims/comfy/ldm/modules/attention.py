@@ -101,6 +101,9 @@ class FeedForward(nn.Module):
 class CrossAttention(nn.Module):
     """Attention of tokens to others, or to each other."""
 
+    heads: int
+    dim_head: int
+
     def __init__(
         self,
         query_dim: int,
@@ -127,7 +130,7 @@ class CrossAttention(nn.Module):
         """With the layers of diffusers' `Attention`."""
         made = cls.__new__(cls)
         nn.Module.__init__(made)
-        made.heads, made.dim_head, made.attn_precision = ours.heads, ours.inner_dim // ours.heads, None
+        made.heads, made.dim_head, made.attn_precision = ours.heads, int(ours.inner_dim // ours.heads), None
         made.to_q, made.to_k, made.to_v, made.to_out = ours.to_q, ours.to_k, ours.to_v, nn.Sequential(*ours.to_out)
         return made
 
@@ -155,6 +158,8 @@ class BasicTransformerBlock(nn.Module):
     ff: Any
     attn1: CrossAttention
     attn2: CrossAttention
+    n_heads: int
+    d_head: int
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise refuse("Transformer blocks that node packs build themselves are")

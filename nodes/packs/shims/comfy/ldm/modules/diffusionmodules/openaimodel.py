@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
+from nodes.diffusion.sampling.telling import ask_network
+from nodes.diffusion.values import Told
 from nodes.packs.bridge.missing import refuse
 
 __all__ = [
@@ -88,7 +90,7 @@ class Downsample(_Shared):
 class TimestepEmbedSequential(nn.Sequential):
     """Parts in a row, each told what it wants to know."""
 
-    def forward(
+    def forward(  # type: ignore[override] its parts are told more
         self,
         x: Tensor,
         emb: Tensor,
@@ -168,26 +170,26 @@ class UNetModel(_Shared):
         y: Tensor | None = None,
         control: Any = None,
         transformer_options: dict[str, Any] | None = None,
-        **further: Any,
+        told: Told | None = None,
+        **_: Any,
     ) -> Tensor:
-        """The prediction for (B, channels, h, w) `x`; `further` is what diffusers' network is told besides."""
+        """The prediction for (B, channels, h, w) `x`; `told` is what our networks hear besides the text."""
         options = dict(transformer_options or {})
         if y is not None:
             raise refuse("UNets that node packs tell more than the text are")
-        if not (self.changed or control or _patched(options)):
-            answer: Tensor = self.whole(x, timesteps, encoder_hidden_states=context, return_dict=False, **further)[0]
-            return answer
-        return self._walk(x, self._embedded(x, timesteps, context, further), context, control, options)
+        if context is not None and not (self.changed or control or _patched(options)):
+            return ask_network(self.whole, x, timesteps, context, told)
+        if told is not None and told.channels is not None:
+            x = torch.cat([x, told.channels], dim=1)
+        return self._walk(x, self._embedded(x, timesteps, context, told), context, control, options)
 
-    def _embedded(self, x: Tensor, timesteps: Tensor, context: Tensor | None, further: dict[str, Any]) -> Tensor:
+    def _embedded(self, x: Tensor, timesteps: Tensor, context: Tensor | None, told: Told | None) -> Tensor:
         """The timestep, and what else the network is told, as one vector."""
-        ours = self.whole
+        ours, vectors = self.whole, {} if told is None else dict(told.vectors)
         emb: Tensor = self.time_embed(ours.get_time_embed(sample=x, timestep=timesteps))
-        told = ours.get_class_embed(sample=x, class_labels=further.get("class_labels"))
-        more = ours.get_aug_embed(
-            emb=emb, encoder_hidden_states=context, added_cond_kwargs=further.get("added_cond_kwargs") or {}
-        )
-        for vector in (told, more):
+        classes = ours.get_class_embed(sample=x, class_labels=vectors.pop("class_labels", None))
+        more = ours.get_aug_embed(emb=emb, encoder_hidden_states=context, added_cond_kwargs=vectors)
+        for vector in (classes, more):
             emb = emb if vector is None else emb + vector
         return emb
 

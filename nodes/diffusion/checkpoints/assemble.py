@@ -1,0 +1,62 @@
+"""A network and its part of a source -> a `Network` with every parameter accounted for. Computes nothing."""
+
+import re
+from collections.abc import Mapping
+
+from torch import nn
+
+from nodes.diffusion.checkpoints.header import CheckpointError
+from nodes.diffusion.checkpoints.source import Part
+from nodes.diffusion.checkpoints.text_names import Take
+from nodes.diffusion.memory.network import Network, Role
+
+_SHOWN = 3
+"""How many tensor names a sentence lists before it only counts."""
+
+_LEFTOVERS = re.compile(
+    r"(^|\.)(position_ids|attn_mask|logit_scale|text_projection|num_batches_tracked|scale_weight|scale_input|scaled_fp8)"
+    r"$|^(loss|vision_model|visual|visual_projection|model_ema|conv_in\.weight_g)\."
+)
+"""Names, without prefix, of what training or a whole CLIP model leaves in files and no network here takes."""
+
+
+def assemble(role: Role, module: nn.Module, part: Part, takes: Mapping[str, Take]) -> Network:
+    """Raises CheckpointError if a parameter has no tensor, or one with another number of elements."""
+    parameters = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    shapes = part.shapes
+    missing = sorted({part.prefix + takes[name].name for name in parameters if takes[name].name not in shapes})
+    if missing:
+        raise CheckpointError(f"{part.source.title} is incomplete: {listed(missing)} missing.")
+    # 1x1 convolutions and linear layers stand for each other, so only the sides other than 1 must agree.
+    wrong = [
+        (takes[name].name, takes[name].shape(shape))
+        for name, shape in parameters.items()
+        if _sides(shapes[takes[name].name]) != _sides(takes[name].shape(shape))
+    ]
+    if wrong:
+        name, expected = wrong[0]
+        raise CheckpointError(
+            f"{part.source.title} does not fit its family: {part.prefix}{name} is {list(shapes[name])} where "
+            f"{list(expected)} is expected ({len(wrong)} such tensors)."
+        )
+    tensors = part.read({takes[name].name for name in parameters})
+    weights = {name: takes[name].of(tensors[takes[name].name]).reshape(shape) for name, shape in parameters.items()}
+    return Network(role, module, weights)
+
+
+def untaken(part: Part, takes: Mapping[str, Take]) -> list[str]:
+    """The source's names of tensors in the part that no parameter takes, less what training leaves behind."""
+    taken = {take.name for take in takes.values()}
+    return [theirs for name, theirs in part.names.items() if name not in taken and not _LEFTOVERS.search(name)]
+
+
+def listed(names: list[str]) -> str:
+    """ "a, b, c and 4 more tensors are"; the sentence goes on with what they are."""
+    shown = ", ".join(names[:_SHOWN])
+    if len(names) > _SHOWN:
+        return f"{shown} and {len(names) - _SHOWN} more tensors are"
+    return f"{shown} {'are' if len(names) > 1 else 'is'}"
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(side for side in shape if side != 1)
