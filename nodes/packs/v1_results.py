@@ -45,7 +45,7 @@ def _outputs(values: Any, definition: NodeDefinition, from_pack: FromPack, *, ex
     sockets = definition.outputs
     if isinstance(values, ExecutionBlocker):
         return (values,) * len(sockets)
-    if values is None and not sockets:
+    if not sockets:
         return ()
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
         told = "nothing" if values is None else f"a {type(values).__name__}"

@@ -8,12 +8,14 @@ import comfy.utils
 import pytest
 import torch
 from comfy.ldm.modules.attention import BasicTransformerBlock, CrossAttention, optimized_attention
-from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel, forward_timestep_embed
 from comfy.model_management import load_models_gpu
 from comfy.model_patcher import set_model_options_patch_replace
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from pack_surroundings import here
 from torch import Tensor, nn
 
+from nodes.diffusion.values import Told
 from nodes.loaders import checkpoint_loader_simple
 from nodes.packs.bridge import from_pack, to_pack
 from nodes.packs.bridge.missing import Unsupported
@@ -182,6 +184,58 @@ def inside_a_whole_network_that_a_pack_replaces_is_used() -> None:
     patched.add_object_patch("diffusion_model", Twice(patched.get_model_object("diffusion_model")))
     assert torch.equal(predict(patched), predict(patcher()) * 2)
     assert from_pack(patched, "MODEL").attached
+
+
+NETWORKS = {
+    "SD 2": {
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+        "attention_head_dim": [1, 2],
+        "use_linear_projection": True,
+    },
+    "unCLIP": {
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "attention_head_dim": 2,
+        "class_embed_type": "projection",
+        "projection_class_embeddings_input_dim": 24,
+    },
+    "SDXL": {
+        "in_channels": 9,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "attention_head_dim": [1, 2],
+        "transformer_layers_per_block": [1, 2],
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 16 + 6 * 8,
+    },
+}
+"""What makes each kind of network other than the first."""
+
+VECTORS = {
+    "unCLIP": {"class_labels": torch.ones(2, 24)},
+    "SDXL": {"text_embeds": torch.ones(2, 16), "time_ids": torch.ones(2, 6)},
+}
+
+
+def inside_networks_of_other_families_are_walked_too() -> None:
+    for name, config in NETWORKS.items():
+        torch.manual_seed(0)
+        whole = UNet2DConditionModel(block_out_channels=(32, 64), cross_attention_dim=16, **config).eval()
+        network, heard = UNetModel.of(whole), []
+        assert len(list(network.state_dict())) == len(list(whole.state_dict()))
+        channels = torch.ones(2, 5, 9, 6) if name == "SDXL" else None
+        told = Told(VECTORS.get(name, {}), channels)
+        given = torch.randn(2, 4, 9, 6), torch.tensor([5.0, 900.0]), torch.randn(2, 3, 16)
+        patches = {"patches": {"middle_patch": [lambda x, told, heard=heard: heard.append(told["block_index"]) or x]}}
+        with torch.inference_mode():
+            plain = network(*given, told=told)
+            walked = network(*given, told=told, transformer_options=patches)
+            assert not torch.allclose(plain, network(given[0] * 2, *given[1:], told=told))
+        assert torch.allclose(plain, walked, atol=1e-5), name
+        assert set(heard) == ({0, 1} if name == "SDXL" else {0}), "each transformer of a block has its number"
 
 
 def inside_one_block_is_called_by_itself() -> None:

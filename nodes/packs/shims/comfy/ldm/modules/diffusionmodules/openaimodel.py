@@ -90,7 +90,7 @@ class Downsample(_Shared):
 class TimestepEmbedSequential(nn.Sequential):
     """Parts in a row, each told what it wants to know."""
 
-    def forward(  # type: ignore[override] its parts are told more
+    def forward(  # type: ignore[override]  # its parts are told more
         self,
         x: Tensor,
         emb: Tensor,
@@ -142,6 +142,9 @@ class UNetModel(_Shared):
             model_channels=ours.config.block_out_channels[0],
             num_classes=None,
         )
+        for name in ("class_embedding", "add_embedding"):
+            if (two := getattr(ours, name, None)) is not None:
+                made.label_emb = nn.Sequential(nn.Sequential(two.linear_1, nn.SiLU(), two.linear_2))
         for block in ours.down_blocks:
             for index in range(len(block.resnets)):
                 made.input_blocks.append(TimestepEmbedSequential(*_parts(block, index)))
