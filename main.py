@@ -25,7 +25,7 @@ import uuid
 import webbrowser
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -83,8 +83,9 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     from nodes.builtin import builtin_nodes
     from nodes.diffusion.memory.device import choose_memory
+    from nodes.diffusion.memory.preferences import Preferences
 
-    memory = choose_memory(cpu=options.cpu)
+    memory = choose_memory(Preferences(**asdict(options.device)))
 
     if options.serving:
         networks = "nodes.diffusion.checkpoints.networks"
@@ -98,10 +99,9 @@ def make_worker(options: WorkerOptions) -> Worker:
         device = Device(name, state.type, index, state.memory_total, state.memory_free)
         return WorkerReport((device,), {"torch": torch.__version__})
 
-    state = memory.state()
     make = partial(
         InProcessWorker,
-        cache=_make_cache(options, f"{state.type} {state.name}"),
+        cache=_make_cache(options, memory.numerics()),
         resources={"DeviceMemory": memory},
         report=report,
     )

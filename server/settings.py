@@ -30,6 +30,8 @@ class ServerSettings:
     tls_key: Path | None = None
     preview_method: PreviewMethod = "auto"
     """For jobs that ask for none of their own."""
+    state_interval: float = 0.125
+    """Between two messages that tell the state of a run's nodes: with the last one never more than ten in a second."""
     uuid_prompt_ids: bool = False
     """Refuse a `prompt_id` that a client chose unless it is a UUID, as newer ComfyUI servers do."""
     max_queue: int = 20_000

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from server.described import described, one_of, text, texts, whole
 from server.job_table import Selection
 from server.keys import DISPATCHER, STORE
 from server.protocol.prompts import is_prompt_id
@@ -27,6 +28,17 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
+@described(
+    query={
+        "status": text(f"some of {', '.join(_STATES)}, comma-separated"),
+        "workflow_id": text("jobs of this workflow"),
+        "sort_by": one_of("created_at without it", "created_at", "execution_duration"),
+        "sort_order": one_of("desc without it", "asc", "desc"),
+        "limit": whole("at most so many", minimum=1),
+        "offset": whole("after so many"),
+    },
+    refusal="JobRefusal",
+)
 async def get_jobs(request: web.Request) -> web.Response:
     """`{"jobs", "pagination"}`, filtered by `status`, sorted by `sort_by`, `sort_order`, cut by `limit`, `offset`."""
     query = request.query
@@ -62,14 +74,17 @@ async def get_jobs(request: web.Request) -> web.Response:
     return web.Response(text=await asyncio.to_thread(text), content_type="application/json")
 
 
+@described(refusal="JobRefusal")
 async def get_job(request: web.Request) -> web.Response:
-    """One job with its outputs and what it ran; 404 for an unknown id."""
+    """One job with its outputs and what it ran, or how far it is; 404 for an unknown id."""
     job = await request.app[STORE].get(request.match_info["job_id"])
     if job is None:
         return json_response({"error": "Job not found"}, status=404)
-    return json_response(job_details(job))
+    progress = request.app[DISPATCHER].progress(job.job_id)
+    return json_response(job_details(job) | ({} if progress is None else {"progress": progress}))
 
 
+@described(refusal="JobRefusal")
 async def post_cancel(request: web.Request) -> web.Response:
     """End one job, whether it waits or runs: `{"cancelled": true}`, false if it had ended; 404 for an unknown id."""
     job_id = request.match_info["job_id"]
@@ -80,9 +95,11 @@ async def post_cancel(request: web.Request) -> web.Response:
     return await _cancelled(request, [job_id])
 
 
+@described(fields={"job_ids": texts("of the jobs to end")}, required=("job_ids",), refusal="JobRefusal")
 async def post_cancel_jobs(request: web.Request) -> web.Response:
     """End several jobs, `{"job_ids": [...]}`: `{"cancelled": true}` if any of them waited or ran."""
-    job_ids = (await read_object(request)).get("job_ids")
+    body = await read_object(request)
+    job_ids = body.get("job_ids")
     if not isinstance(job_ids, list) or not job_ids:
         return _bad("job_ids must be a non-empty list of job ids")
     malformed = [job_id for job_id in job_ids if not is_prompt_id(job_id)]

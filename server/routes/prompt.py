@@ -10,6 +10,7 @@ from aiohttp import web
 from executor.worker import Validation, WorkerLost
 from executor.workflow import is_workflow
 from server.conversion import convert, with_prompt
+from server.described import described, flag, number, text, texts, thing
 from server.errors import ApiError
 from server.jobs import DuplicateJob, JobRecord, NewJob, QueueFull, now_ms
 from server.keys import CATALOGUE, CREDENTIALS, DISPATCHER, SETTINGS, STORE, WORKERS
@@ -39,6 +40,18 @@ async def get_prompt(request: web.Request) -> web.Response:
     return json_response(exec_info(remaining, request.app[STORE].paused))
 
 
+@described(
+    fields={
+        "prompt": thing("node id -> {class_type, inputs}, or an editor document"),
+        "client_id": text("the socket that hears of the run"),
+        "prompt_id": text("the id that the job shall have"),
+        "number": number("its place in the queue; smaller ones run first"),
+        "front": flag("before everything that waits"),
+        "extra_data": thing("extra_pnginfo, preview_method and credentials"),
+        "partial_execution_targets": texts("the output nodes to run; all without it"),
+    },
+    required=("prompt",),
+)
 async def post_prompt(request: web.Request) -> web.Response:
     """Queue a prompt: 200 once it is on the disk, 400 with what is wrong with it, 409 for a known `prompt_id`.
 
@@ -64,6 +77,7 @@ async def post_prompt(request: web.Request) -> web.Response:
     return json_response(accepted(job.job_id, job.number, validation) | told)
 
 
+@described(fields={"workflow": thing("an editor document, unless it is the body itself")})
 async def post_convert(request: web.Request) -> web.Response:
     """The prompt that the editor would send of a document: `{"prompt", "warnings"}`; 400 if it is none.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from server.described import described, flag, text, texts, thing
 from server.errors import ApiError
 from server.keys import DISPATCHER, SETTINGS, STORE
 from server.protocol.records import queued_text
@@ -41,6 +42,15 @@ async def get_queue(request: web.Request) -> web.StreamResponse:
     return response
 
 
+@described(
+    fields={
+        "clear": flag("withdraw all"),
+        "delete": texts("withdraw these"),
+        "pause": flag("hold back what waits, or let it go on"),
+        "move": thing("prompt_id, and its new place"),
+    },
+    answers={200: None},
+)
 async def post_queue(request: web.Request) -> web.Response:
     """Withdraw pending jobs (`clear`, `delete`), hold the queue back (`pause`), or give one job another place (`move`).
 
@@ -66,6 +76,7 @@ async def post_queue(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@described(fields={"prompt_id": text("only this one")}, answers={200: None})
 async def post_interrupt(request: web.Request) -> web.Response:
     """Stop all running jobs; with `{"prompt_id": id}` only that one, if it runs. Always 200."""
     body = await read_object(request)
@@ -76,6 +87,9 @@ async def post_interrupt(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@described(
+    fields={"unload_models": flag("drop loaded models"), "free_memory": flag("and every memo")}, answers={200: None}
+)
 async def post_free(request: web.Request) -> web.Response:
     """After what runs now, drop the loaded models (`unload_models`) and every memo too (`free_memory`)."""
     body = await read_object(request)
