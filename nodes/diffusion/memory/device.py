@@ -91,20 +91,21 @@ class DeviceMemory:
             return sum(network.bytes_as(network.dtype) for network in list(self._uses) if network.resident)
 
     def _admit(self, network: Network) -> None:
-        dtype = self.dtype(network.role)
-        if (network.device, network.dtype) == (self.device, dtype):
+        device = network.pinned or self.device
+        dtype = torch.float32 if device.type == "cpu" else self.dtype(network.role)
+        if (network.device, network.dtype) == (device, dtype):
             return
         need = network.bytes_as(dtype)
         idle = self._idle()
         while idle and self.resident_bytes() + need > self._budget:
             idle.pop(0).unload()
         try:
-            network.load(self.device, dtype)
+            network.load(device, dtype)
         except torch.OutOfMemoryError:
             for other in idle:
                 other.unload()
             torch.cuda.empty_cache()
-            network.load(self.device, dtype)
+            network.load(device, dtype)
 
     def _idle(self) -> list[Network]:
         """Resident networks that no block uses, the least recently used first."""

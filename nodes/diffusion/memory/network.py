@@ -5,6 +5,7 @@ form. `DeviceMemory` fills the form on a device and empties it again. It knows n
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -19,11 +20,21 @@ class Network:
     Invariant: `weights` are never written to, so several networks may share tensors with one file.
     """
 
-    def __init__(self, role: Role, module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        role: Role,
+        module: nn.Module,
+        weights: Mapping[str, Tensor],
+        stored: Mapping[str, torch.dtype] = MappingProxyType({}),
+    ) -> None:
         self.role: Role = role
         self.module: Any = module
         """Any, because diffusers and transformers do not type what their networks take and return."""
         self.weights = weights
+        self.stored = stored
+        """Name -> type, of weights that keep a type of their own whatever the network computes in."""
+        self.pinned: torch.device | None = None
+        """The device that it always computes on; None is the worker's."""
         self.device = torch.device("meta")
         self.dtype = torch.float32
 
@@ -36,7 +47,12 @@ class Network:
         """Fill the parameters from the weights. On the CPU a weight that already has `dtype` is not copied."""
         if (self.device, self.dtype) == (device, dtype):
             return
-        self._assign({name: value.to(device, dtype, non_blocking=True) for name, value in self.weights.items()})
+        self._assign(
+            {
+                name: value.to(device, self.stored.get(name, dtype), non_blocking=True)
+                for name, value in self.weights.items()
+            }
+        )
         for module in self.module.modules():
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, buffer.to(device))
@@ -49,7 +65,7 @@ class Network:
 
     def bytes_as(self, dtype: torch.dtype) -> int:
         """Memory that the parameters take in `dtype`."""
-        return sum(value.numel() for value in self.weights.values()) * dtype.itemsize
+        return sum(value.numel() * self.stored.get(name, dtype).itemsize for name, value in self.weights.items())
 
     def _assign(self, values: Mapping[str, Tensor]) -> None:
         self.module.load_state_dict(values, strict=True, assign=True)
