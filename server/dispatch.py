@@ -7,7 +7,7 @@ starts. It decides what becomes of a job; `pool` says who runs it, the store kee
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from server.clients import Clients
 from server.credentials import Credentials
 from server.jobs import MAX_ATTEMPTS, JobRecord, JobStore, StoreError, now_ms
 from server.pool import Station, WorkerPool
-from server.protocol.frames import Frame, finished, status
+from server.protocol.frames import Frame, finished, status, withdrawal
 from server.protocol.messages import Narrator
 from server.protocol.prompts import preview_method_of
 
@@ -59,6 +59,8 @@ class Dispatcher:
         self._credentials = credentials
         self._preview_method = preview_method
         self._runs: dict[str, _Run] = {}
+        self._unwanted: set[str] = set()
+        """Jobs that were cancelled on their way from the store to a worker."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,7 +93,7 @@ class Dispatcher:
 
     def announce(self) -> None:
         """Tell every client how many jobs are left."""
-        self._clients.broadcast(status(self._store.remaining))
+        self._clients.broadcast(status(self._store.remaining, self._store.paused))
 
     def catch_up(self, sid: str) -> list[Frame]:
         """What a socket that joins now must hear of the running jobs that are its own."""
@@ -105,6 +107,26 @@ class Dispatcher:
             run.cancelled = True
         await asyncio.gather(*(self._ask(run) for run in runs))
         return bool(runs)
+
+    async def withdraw(self, job_ids: Sequence[str] | None = None) -> list[str]:
+        """Cancel pending jobs, all of them for None, and tell their clients; returns those that were pending."""
+        withdrawn = await self._store.withdraw(job_ids)
+        self._credentials.drop(withdrawn)
+        for job_id, client_id in withdrawn.items():
+            self._clients.send(client_id, [withdrawal(job_id, now_ms()), finished(job_id)])
+        self.announce()
+        return list(withdrawn)
+
+    async def cancel(self, job_ids: Sequence[str]) -> list[str]:
+        """End jobs, whether they wait or run; returns those that did."""
+        ended = await self.withdraw(job_ids)
+        for job_id in dict.fromkeys(job_ids):
+            job = await self._store.get(job_id)
+            if job is not None and job.state == "in_progress":
+                if not await self.interrupt(job_id):
+                    self._unwanted.add(job_id)
+                ended.append(job_id)
+        return ended
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Have the workers drop models (and memos) once their jobs have ended."""
@@ -142,7 +164,9 @@ class Dispatcher:
             except asyncio.CancelledError:
                 await self._store.requeue(job.job_id, forgive=True)
                 raise
-            run = self._runs[job.job_id] = _Run(job, station, Narrator(job, now_ms))
+            unwanted = job.job_id in self._unwanted
+            self._unwanted.discard(job.job_id)
+            run = self._runs[job.job_id] = _Run(job, station, Narrator(job, now_ms), cancelled=unwanted)
             self._begin(self._run_job(run))
 
     async def _run_job(self, run: _Run) -> None:

@@ -40,6 +40,9 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="jobs that a worker runs at once, of which it runs what they have in common once (default 1)",
     )
+    parser.add_argument(
+        "--uuid-prompt-ids", action="store_true", help="refuse a prompt_id that a client chose unless it is a UUID"
+    )
     parser.add_argument("--auto-launch", action="store_true", help="open the editor in a browser")
     parser.add_argument(
         "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -60,6 +63,7 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         tls_key=options.tls_keyfile,
         preview_method=options.preview_method,
         jobs_per_worker=options.jobs_per_worker,
+        uuid_prompt_ids=options.uuid_prompt_ids,
         version=version,
         argv=tuple(argv),
     )

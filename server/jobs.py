@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from server.job_table import JobTable, Row
+from server.job_table import JobTable, Row, Selection
 from server.lock import Held, ProcessLock
+from server.queue_order import Move
 from server.wire import encode
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ EndState = Literal["completed", "failed", "cancelled"]
 MAX_ATTEMPTS: Final = 2
 """A job whose worker, or whose server, died this often is not tried again: it is likely the cause."""
 _PAGE: Final = 50
+_QUEUE_PAGE: Final = 250
 
 
 class StoreError(Exception):
@@ -85,6 +88,17 @@ class JobRecord:
     result: JobResult | None
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedText:
+    """An unfinished job in the JSON that it was stored in, for lists too long to be parsed."""
+
+    job_id: str
+    number: float
+    prompt: str
+    extra_data: str
+    targets: str
+
+
 def now_ms() -> int:
     """The wall clock as the wire carries it."""
     return time.time_ns() // 1_000_000
@@ -98,6 +112,7 @@ class JobStore:
         self._max_unfinished = max_unfinished
         self._max_ended = max_ended
         self._remaining = 0
+        self._paused = False
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="jobs-write")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="jobs-read")
         self._writer: JobTable | None = None
@@ -108,6 +123,11 @@ class JobStore:
     def remaining(self) -> int:
         """How many jobs are pending or running."""
         return self._remaining
+
+    @property
+    def paused(self) -> bool:
+        """Whether pending jobs wait until the queue is resumed."""
+        return self._paused
 
     async def count(self) -> int:
         """How many jobs are pending or running, once everything asked so far is written."""
@@ -155,7 +175,7 @@ class JobStore:
         return await self._write(insert)
 
     async def claim(self) -> JobRecord | None:
-        """Take the next pending job; it is in_progress then. None if nothing waits."""
+        """Take the next pending job; it is in_progress then. None if nothing waits, or the queue is paused."""
         return await self._write(lambda table: _optional(table.claim(now_ms())))
 
     async def requeue(self, job_id: str, *, forgive: bool = False) -> None:
@@ -169,9 +189,17 @@ class JobStore:
         )
         await self._write(lambda table: table.finish(job_id, state, text, now_ms(), self._max_ended))
 
-    async def withdraw(self, job_ids: Sequence[str] | None = None) -> list[str]:
-        """Cancel pending jobs, all of them for None; returns those that were pending."""
+    async def withdraw(self, job_ids: Sequence[str] | None = None) -> dict[str, str | None]:
+        """Cancel pending jobs, all of them for None; returns those that were pending, each with its client."""
         return await self._write(lambda table: table.withdraw(job_ids, now_ms()))
+
+    async def pause(self, paused: bool) -> None:
+        """Let no pending job be claimed, or let them be claimed again; it stays so over restarts."""
+        await self._write(lambda table: table.pause(paused))
+
+    async def move(self, move: Move) -> None:
+        """Give a pending job another place in the queue. Raises NotWaiting."""
+        await self._write(lambda table: table.move(move))
 
     async def forget(self, job_ids: Sequence[str] | None = None) -> None:
         """Delete ended jobs, all of them for None."""
@@ -185,9 +213,23 @@ class JobStore:
         """Unfinished jobs, in the order in which they run."""
         return await self._read(lambda table: [_record(row) for row in table.in_state(state)])
 
-    async def listed(self) -> list[JobRecord]:
-        """All jobs without their prompts, newest first."""
-        return await self._read(lambda table: [_record(row) for row in table.listed()])
+    async def queued(self, state: Literal["pending", "in_progress"]) -> AsyncIterator[list[QueuedText]]:
+        """Pages of unfinished jobs, in the order in which they run."""
+        after: tuple[float, int] | None = None
+        while rows := await self._read(partial(JobTable.waiting, state=state, after=after, count=_QUEUE_PAGE)):
+            after = rows[-1]["number"], rows[-1]["seq"]
+            yield [
+                QueuedText(row["id"], row["number"], row["prompt"], row["extra_data"], row["targets"]) for row in rows
+            ]
+
+    async def selected(self, chosen: Selection) -> tuple[list[JobRecord], int]:
+        """The jobs of a list without their prompts, and how many it has in all."""
+
+        def read(table: JobTable) -> tuple[list[JobRecord], int]:
+            rows, total = table.selected(chosen)
+            return [_record(row) for row in rows], total
+
+        return await self._read(read)
 
     async def ended(self, *, newest: int | None = None, offset: int | None = None) -> AsyncIterator[list[JobRecord]]:
         """Pages of the jobs that ran and ended, oldest first: at most `newest`, from `offset` or else the last ones."""
@@ -206,6 +248,7 @@ class JobStore:
                 return work(self._writer)
             finally:
                 self._remaining = self._writer.unfinished()
+                self._paused = self._writer.paused()
 
         return await self._in_thread(self._writing, locked)
 

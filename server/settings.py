@@ -30,6 +30,8 @@ class ServerSettings:
     tls_key: Path | None = None
     preview_method: PreviewMethod = "auto"
     """For jobs that ask for none of their own."""
+    uuid_prompt_ids: bool = False
+    """Refuse a `prompt_id` that a client chose unless it is a UUID, as newer ComfyUI servers do."""
     max_queue: int = 20_000
     """Unfinished jobs; one more is answered 429."""
     max_history: int = 10_000

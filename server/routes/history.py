@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from server.described import described, flag, texts, whole
 from server.errors import ApiError
 from server.jobs import JobRecord
 from server.keys import STORE
@@ -21,6 +22,7 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
+@described(query={"max_items": whole("at most so many"), "offset": whole("from here on, 0 is the oldest")})
 async def get_history(request: web.Request) -> web.StreamResponse:
     """Ended jobs by prompt id, oldest first: all, the last `max_items`, or those from `offset` on."""
     newest, offset = _whole(request, "max_items"), _whole(request, "offset")
@@ -44,6 +46,7 @@ async def get_history_entry(request: web.Request) -> web.Response:
     return json_response({job.job_id: history_entry(job)})
 
 
+@described(fields={"clear": flag("forget all"), "delete": texts("forget these")}, answers={200: None})
 async def post_history(request: web.Request) -> web.Response:
     """Forget ended jobs: `{"clear": true}` or `{"delete": [prompt_id, ...]}`."""
     body = await read_object(request)

@@ -90,7 +90,7 @@ async def test_an_ended_job_cannot_end_again(store):
     await store.finish("a", "completed", RESULT)
     await store.finish("a", "failed", JobResult())
     assert (await store.get("a")).state == "completed"
-    assert await store.withdraw(["a"]) == []
+    assert await store.withdraw(["a"]) == {}
 
 
 async def test_concurrent_claims_get_different_jobs(store):
@@ -193,7 +193,7 @@ async def play(operations: list[str], path) -> None:
             assert name in pending
         elif operation == "withdraw" and pending:
             gone = pending.pop()
-            assert await store.withdraw([gone]) == [gone]
+            assert list(await store.withdraw([gone])) == [gone]
         elif operation == "forget":
             await store.forget()
             ended.clear()

@@ -29,7 +29,10 @@ async def test_a_late_listener_learns_what_is_running(server: Server):
     job = await server.queue(WAIT, client_id="late")
     await server.started()
     async with server.listen("other") as other, server.listen("late") as listener:
-        assert listener.heard[0]["data"] == {"status": {"exec_info": {"queue_remaining": 1}}, "sid": "late"}
+        assert listener.heard[0]["data"] == {
+            "status": {"exec_info": {"queue_remaining": 1, "queue_paused": False}},
+            "sid": "late",
+        }
         executing = await listener.next()
         assert (executing["type"], executing["data"]) == (
             "executing",

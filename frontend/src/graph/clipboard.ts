@@ -2,7 +2,7 @@
 import { type GraphNode, type NodeId, type Point, type WorkflowDocument, linksOf, nodeId } from "./document.ts";
 import { type LinkEnds, nextNodeId } from "./commands.ts";
 import type { Definitions } from "./definitions.ts";
-import { isObject, type Json } from "./json.ts";
+import { isObject, type Json, writeJson } from "./json.ts";
 import { readWorkflow } from "./read_workflow.ts";
 import { writeWorkflow } from "./write_workflow.ts";
 
@@ -18,7 +18,7 @@ export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, 
     ),
     groups: [],
   };
-  return JSON.stringify({ ...writeWorkflow(part, definitions), [MARK]: true });
+  return writeJson({ ...writeWorkflow(part, definitions), [MARK]: true });
 }
 
 /** Whether this is a copied part, to be added, rather than a workflow, to be opened. */

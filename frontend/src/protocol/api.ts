@@ -1,5 +1,14 @@
 /** The server's HTTP routes that the editor uses. Answers are parsed here; failures are sentences for a person. */
-import { asNumber, asString, isArray, isObject, type Json, type JsonObject, parseJson } from "../graph/json.ts";
+import {
+  asNumber,
+  asString,
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  parseJson,
+  writeJson,
+} from "../graph/json.ts";
 import { type Definitions, parseObjectInfo } from "../graph/definitions.ts";
 import type { Prompt } from "../graph/write_prompt.ts";
 import { type Failure, type NodeOutput, parseFailure, parseOutput, type Picture } from "./messages.ts";
@@ -70,11 +79,7 @@ export class ServerApi {
       extra_data: { extra_pnginfo: { workflow } },
       ...(front ? { front: true } : {}),
     };
-    const response = await this.request(
-      "prompt",
-      { method: "POST", headers: JSON_BODY, body: JSON.stringify(body) },
-      [400],
-    );
+    const response = await this.request("prompt", { method: "POST", headers: JSON_BODY, body: writeJson(body) }, [400]);
     return parseSubmission(parseJson(await response.text()));
   }
 

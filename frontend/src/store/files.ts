@@ -1,7 +1,7 @@
 /** Opening, saving and drafts: between files, the server's workflows, the browser's storage and the document. */
 import { arrange } from "../graph/arrange.ts";
 import { type GraphNode, EMPTY_DOCUMENT, type NodeId, type WorkflowDocument, nodeId } from "../graph/document.ts";
-import { type Json, type JsonObject } from "../graph/json.ts";
+import { type Json, type JsonObject, writeJson } from "../graph/json.ts";
 import { openFile, openJson, openText, type Opened } from "../graph/open_file.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
@@ -115,10 +115,7 @@ export class Files {
 
   downloadPrompt(): void {
     const { name } = this.editor.documents.getState();
-    download(
-      `${name}.prompt.json`,
-      JSON.stringify(writePrompt(this.editor.document, this.editor.definitions), null, 2),
-    );
+    download(`${name}.prompt.json`, writeJson(writePrompt(this.editor.document, this.editor.definitions), 2));
   }
 
   workflow(): JsonObject {
@@ -126,7 +123,7 @@ export class Files {
   }
 
   private workflowText(): string {
-    return JSON.stringify(this.workflow(), null, 2);
+    return writeJson(this.workflow(), 2);
   }
 
   private async show(opened: Opened, name: string, stored: string | null = null): Promise<void> {

@@ -308,6 +308,42 @@ def inside_noise_levels_that_packs_have_no_class_for_count_too() -> None:
         assert shown.percent_to_sigma(0.5) == pytest.approx(levels.level_at(0.5))
 
 
+def inside_networks_are_told_the_same_of_the_scene_by_packs() -> None:
+    from nodes.diffusion.values import Told
+
+    def scenes(sample: Any, start: Latent) -> list[Any]:
+        seen: list[Any] = []
+
+        def tell(condition: Any, scene: Any) -> Told:
+            seen.append(scene)
+            return Told()
+
+        sample(replace(loaded().MODEL, tell=tell), start)
+        return seen[:2]
+
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:] = 1
+    for start in (latent(), latent(mask)):
+        ours = scenes(lambda model, start: by_node(model, start=start), start)
+        theirs = scenes(lambda model, start: by_pack(to_pack(model), start=start), start)
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.equal(one.latent, other.latent)
+            assert one.negative == other.negative
+            assert (one.mask is None) == (other.mask is None) == (start.noise_mask is None)
+            assert one.mask is None or torch.equal(one.mask, other.mask)
+
+
+def inside_packs_see_which_family_a_model_is_of() -> None:
+    import comfy.latent_formats
+    import comfy.model_base
+
+    plain, large = to_pack(loaded().MODEL).model, to_pack(replace(loaded().MODEL, family="sdxl")).model
+    assert isinstance(large, comfy.model_base.SDXL)
+    assert isinstance(large.latent_format, comfy.latent_formats.SDXL)
+    assert not isinstance(plain, comfy.model_base.SDXL)
+    assert plain.latent_format.scale_factor == loaded().MODEL.latent_scale
+
+
 def inside_a_changed_guider_is_no_longer_ours() -> None:
     model, words = loaded().MODEL, text("day")
     ours = custom_sampling.cfg_guider(model=model, positive=words, negative=words, cfg=4.0)
@@ -389,8 +425,30 @@ def inside_a_sampler_takes_its_noise_from_a_function_of_a_pack() -> None:
         assert torch.equal(made[2], by_custom_node(guider, ours).output.samples)
     assert all(sigma > sigma_next > 0 for sigma, sigma_next in levels)
     assert len(levels) == 2 * (STEPS - 1)
-    with pytest.raises(Unsupported, match="'eta' of the sampler 'euler_ancestral'"):
-        by_custom_node(guider, from_pack(comfy.samplers.ksampler("euler_ancestral", {"eta": 0.5}), "SAMPLER"))
+    with pytest.raises(Unsupported, match="'order' of the sampler 'euler_ancestral'"):
+        by_custom_node(guider, from_pack(comfy.samplers.ksampler("euler_ancestral", {"order": 2}), "SAMPLER"))
+
+
+def inside_a_samplers_options_are_those_of_our_nodes() -> None:
+    from nodes import sampler_choices
+
+    guider = custom_sampling.cfg_guider(model=loaded().MODEL, positive=text("night"), negative=text("day"), cfg=4.0)
+    for ours, name, options in (
+        (
+            sampler_choices.sampler_euler_ancestral(eta=0.5, s_noise=0.9),
+            "euler_ancestral",
+            {"eta": 0.5, "s_noise": 0.9},
+        ),
+        (sampler_choices.sampler_lms(order=2), "lms", {"order": 2}),
+        (
+            sampler_choices.sampler_dpmpp_2m_sde(solver_type="heun", eta=0.7, s_noise=1.0, noise_device="cpu"),
+            "dpmpp_2m_sde",
+            {"solver_type": "heun", "eta": 0.7},
+        ),
+    ):
+        theirs = from_pack(comfy.samplers.ksampler(name, options), "SAMPLER")
+        assert torch.equal(by_custom_node(guider, theirs).output.samples, by_custom_node(guider, ours).output.samples)
+        assert from_pack(to_pack(ours), "SAMPLER") is ours
 
 
 def inside_our_sampler_comes_back_as_itself() -> None:

@@ -48,7 +48,9 @@ class BaseModel(torch.nn.Module):
         self.value = value
         self.diffusion_model = value.network.module
         self.model_sampling = levels.of_library(value.sampling)
-        self.latent_format = comfy.latent_formats.SD15(value.latent_scale)
+        xl = value.family.startswith("sdxl")
+        self.latent_format = comfy.latent_formats.SDXL() if xl else comfy.latent_formats.SD15()
+        self.latent_format.scale_factor = value.latent_scale
         self.latent_format.latent_channels = 4 if value.vae is None else value.vae.channels
         self.model_type = self._type()
         self.adm_channels = 0
@@ -58,6 +60,10 @@ class BaseModel(torch.nn.Module):
         self.current_patcher: Any = None
         self.steered: dict[str, Any] = {}
         """What our own steering keeps from step to step; emptied when a run begins."""
+        self.start: Tensor | None = None
+        """The latents that the run in progress began with, scaled for the network."""
+        self.mask: Tensor | None = None
+        """(N, 1, h, w): where that run may change them."""
         self.manual_cast_dtype: torch.dtype | None = None
         self.model_config = SimpleNamespace(
             unet_config=dict(value.network.module.config),
@@ -74,7 +80,7 @@ class BaseModel(torch.nn.Module):
 
     def sampled_value(self) -> Model:
         """Our model with the noise levels of `model_sampling`, which a pack may have replaced."""
-        return replace(self.value, sampling=levels.as_library(self.model_sampling))
+        return replace(self.value, sampling=levels.as_library(self.model_sampling), mask=self.mask)
 
     def apply_model(
         self,
@@ -165,15 +171,16 @@ class BaseModel(torch.nn.Module):
 
 def base_of(value: Model) -> BaseModel:
     """The network of a model, without what is attached to it."""
-    return BaseModel(replace(value, run=None, attached={}))
+    kinds = {"sdxl": SDXL, "sdxl_refiner": SDXLRefiner}
+    return kinds.get(value.family, BaseModel)(replace(value, run=None, attached={}))
 
 
 class SDXL(BaseModel):
-    """Stable Diffusion XL; no model that we load yet is one."""
+    """Stable Diffusion XL."""
 
 
 class SDXLRefiner(BaseModel):
-    """The refiner of Stable Diffusion XL; no model that we load yet is one."""
+    """The refiner of Stable Diffusion XL."""
 
 
 class SD15_instructpix2pix(BaseModel):

@@ -136,7 +136,8 @@ def _predict(
 ) -> list[Tensor]:
     comfy.model_management.throw_exception_if_processing_interrupted()
     groups = [conditioning_of(cond) for cond in conds]
-    predictions = Predictions(model.sampled_value(), groups, x, _around(model, timestep, options))
+    start = x if model.start is None or model.start.shape != x.shape else model.start
+    predictions = Predictions(model.sampled_value(), groups, start, _around(model, timestep, options))
     return predictions(x, float(timestep.reshape(-1)[0]), range(len(groups)) if wanted is None else wanted)
 
 

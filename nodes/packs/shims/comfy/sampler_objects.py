@@ -1,6 +1,8 @@
 """Samplers as objects that packs make, pass on and subclass. Knows no guider and no schedule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import signature
 from typing import Any
 
 from torch import Tensor
@@ -8,6 +10,11 @@ from torch import Tensor
 from comfy.denoisers import MaskedModelK, PackDenoiser, PackNoise
 from nodes.diffusion.sampling.noise import CPU, ON_CPU, NoisePlaces, SeededNoise
 from nodes.diffusion.sampling.samplers.contract import NoiseSource, SamplerChoice
+from nodes.diffusion.sampling.samplers.contract import Sampler as Solver
+from nodes.packs.bridge.missing import refuse
+
+_HARMLESS = {"eta": 1.0, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": float("inf"), "solver_type": "midpoint"}
+"""Options that some samplers have, at values that change nothing."""
 
 
 class Sampler:
@@ -110,8 +117,8 @@ def function_of(choice: SamplerChoice, cpu_noise: bool = False) -> Callable[...,
         extra_args: dict[str, Any] | None = None,
         callback: Any = None,
         disable: bool | None = None,
-        s_noise: float = 1.0,
         noise_sampler: Callable[[Any, Any], Tensor] | None = None,
+        **options: Any,
     ) -> Tensor:
         told = extra_args or {}
         steps: list[float] = sigmas.tolist()
@@ -122,11 +129,23 @@ def function_of(choice: SamplerChoice, cpu_noise: bool = False) -> Callable[...,
                 level = sigmas[min(step, len(sigmas) - 1)]
                 callback({"x": watched.x, "i": step, "sigma": level, "sigma_hat": level, "denoised": denoised})
 
+        solver, scale = _with_options(choice.function, options)
         places = ON_CPU if cpu_noise else NoisePlaces(x.device, x.device if choice.noise_on_device else CPU)
         noise: NoiseSource = SeededNoise(x, steps, int(told.get("seed") or 0), places)
-        if s_noise != 1 or noise_sampler is not None:
-            noise = PackNoise(noise, noise_sampler, s_noise, watched, steps)
-        return choice.function(watched, x, steps, noise, report)
+        if scale != 1 or noise_sampler is not None:
+            noise = PackNoise(noise, noise_sampler, scale, watched, steps)
+        return solver(watched, x, steps, noise, report)
 
     sampler_function.origin = choice  # type: ignore[attr-defined]
     return sampler_function
+
+
+def _with_options(function: Any, options: Mapping[str, Any]) -> tuple[Solver, float]:
+    """The sampler with those options that it takes, and by how much to scale its noise. Raises Unsupported."""
+    taken = {name for name, one in signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY}
+    for name, value in options.items():
+        if name not in taken and name != "s_noise" and value != _HARMLESS.get(name, _HARMLESS):
+            raise refuse(f"The option '{name}' of the sampler '{getattr(function, '__name__', function)}' is")
+    scale = 1.0 if "s_noise" in taken else float(options.get("s_noise", 1.0))
+    given = {name: value for name, value in options.items() if name in taken}
+    return (partial(function, **given) if given else function), scale
