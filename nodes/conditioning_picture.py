@@ -47,7 +47,7 @@ def inpaint_model_conditioning(
     positive, negative = (
         tuple(replace(one, picture=picture, picture_mask=masks) for one in group) for group in (positive, negative)
     )
-    return Prepared(positive, negative, LatentValue(samples, masks if noise_mask else None))
+    return Prepared(positive, negative, LatentValue(samples, masks if noise_mask else None, space=vae.space))
 
 
 @node("InstructPixToPixConditioning", category="conditioning/instructpix2pix", lane="device")
@@ -63,7 +63,7 @@ def instruct_pix_to_pix_conditioning(
     with memory.resident(vae.network):
         picture = _encoded(vae, pixels)
     positive, negative = (tuple(replace(one, picture=picture) for one in group) for group in (positive, negative))
-    return Prepared(positive, negative, LatentValue(torch.zeros_like(picture)))
+    return Prepared(positive, negative, LatentValue(torch.zeros_like(picture), space=vae.space))
 
 
 def _encoded(vae: VAE, pixels: Tensor) -> Tensor:

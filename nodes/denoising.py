@@ -3,6 +3,8 @@
 from torch import Tensor
 
 from executor.progress import Preview, Progress
+from executor.schema import InputError
+from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.guidance import Guider
@@ -21,6 +23,10 @@ def run_sampling(
         look = previews.of(denoised)
         progress.step(step + 1, total, (lambda: Preview(look(), "image/jpeg")) if look else None)
 
+    try:
+        check_samplable(guider.model, latent)
+    except ValueError as error:
+        raise InputError("latent_image", str(error)) from error
     progress.check()
     with memory.resident(guider.model.network):
         return sample(guider, latent, settings, report)

@@ -13,6 +13,7 @@ from executor.folders import Folders, PathError
 from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
 from nodes.declare import Shown, node
 from nodes.diffusion import autoencoder, resize
+from nodes.diffusion.latents import check_decodable
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.input_files import input_digest
@@ -47,6 +48,10 @@ def empty_latent_image(
 @node("VAEDecode", category="latent", display_name="VAE Decode", lane="device")
 def vae_decode(*, samples: Latent, vae: Vae, memory: Injected[DeviceMemory]) -> Image:
     """Decode a latent to a picture."""
+    try:
+        check_decodable(vae, samples)
+    except ValueError as error:
+        raise InputError("samples", str(error)) from error
     with memory.resident(vae.network):
         return autoencoder.decode(vae, samples.samples)
 
@@ -56,7 +61,7 @@ def vae_encode(*, pixels: Image, vae: Vae, memory: Injected[DeviceMemory]) -> La
     """Encode a picture to a latent. Sides that are no multiple of 8 are cut evenly at both ends."""
     try:
         with memory.resident(vae.network):
-            return LatentValue(autoencoder.encode(vae, pixels))
+            return LatentValue(autoencoder.encode(vae, pixels), space=vae.space)
     except ValueError as error:
         raise InputError("pixels", str(error)) from error
 
@@ -79,7 +84,7 @@ def vae_encode_for_inpaint(
     except ValueError as error:
         raise InputError("pixels", str(error)) from error
     masks = autoencoder.cropped(masks.movedim(1, -1), vae.factor).movedim(-1, 1)
-    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0])
+    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0], space=vae.space)
 
 
 @node("LatentUpscale", category="latent", display_name="Upscale Latent")

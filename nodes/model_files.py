@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from executor.folders import Folders, PathError
-from executor.schema import InputError
+from executor.schema import Injected, InputError
 from nodes.diffusion.checkpoints.header import CheckpointError
+from nodes.diffusion.text.chunks import embedding_names
+from nodes.diffusion.text.embeddings import find_embedding
 from nodes.types import Clip, Model, Vae
 
 
@@ -28,6 +30,13 @@ def file_state(path: Path) -> str:
 def embedding_folders(folders: Folders) -> tuple[Path, ...]:
     """Where texts look for `embedding:name`."""
     return tuple(folders.models.get("embeddings", ()))
+
+
+def embedding_state(*, folders: Injected[Folders], **texts: Any) -> str:
+    """Changes with each file that a text names as `embedding:name`. Texts that come by a link are not looked at."""
+    names = [name for text in texts.values() if isinstance(text, str) for name in embedding_names(text)]
+    found = (find_embedding(embedding_folders(folders), name.rstrip(",")) for name in names)
+    return ";".join(file_state(path) for path in found if path is not None)
 
 
 @contextmanager

@@ -27,8 +27,8 @@ _PREDICTIONS: dict[str, Prediction] = {"epsilon": "eps", "v_prediction": "v"}
 def open_pipeline(folder: Path, embeddings: tuple[Path, ...] = ()) -> Checkpoint:
     """The three values of an SD 1.x, SD 2.x or SDXL pipeline. Raises CheckpointError with a sentence for the user."""
     model = unet_of(_network(folder, "unet"), prediction=_prediction(folder))
-    vae = vae_of(_network(folder, "vae"))
     family = _family(model.family)
+    vae = vae_of(_network(folder, "vae"), family.space)
     sources = [_network(folder, "text_encoder" if text.role != "g" else "text_encoder_2") for text in family.text]
     encoder = text_of(family, sources, embeddings)
     if family.name == "sd2":

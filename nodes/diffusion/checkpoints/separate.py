@@ -48,10 +48,10 @@ def open_vae(path: Path) -> VAE:
     return vae_of(open_source(path))
 
 
-def vae_of(source: Source) -> VAE:
+def vae_of(source: Source, space: str | None = None) -> VAE:
     """The same for a source that is open."""
     with explained(source):
-        return vae_value(load_vae(1.0, vae_part(source)))
+        return vae_value(load_vae(1.0, vae_part(source)), space)
 
 
 def open_text(path: Path, embeddings: tuple[Path, ...] = ()) -> TextEncoder:
