@@ -25,11 +25,12 @@ def check_samplable(model: Model, latent: Latent) -> None:
 
 def check_decodable(vae: VAE, latent: Latent) -> None:
     """Raise ValueError with a sentence if an autoencoder cannot decode a latent."""
+    channels = latent.samples.shape[1] if latent.samples.ndim == 4 else None
     check_numbers(latent)
-    if latent.samples.shape[1] != vae.channels:
+    if channels != vae.channels:
         raise ValueError(
-            f"The latent has {latent.samples.shape[1]} channels and the VAE decodes {vae.channels}. Use the VAE of the "
-            "checkpoint that made the latent."
+            f"The latent has {channels or 'no'} channels and the VAE decodes {vae.channels}. Use the VAE of the model "
+            "that made the latent."
         )
     if vae.space and latent.space and vae.space != latent.space:
         raise ValueError(

@@ -76,11 +76,12 @@ async def get_jobs(request: web.Request) -> web.Response:
 
 @described(refusal="JobRefusal")
 async def get_job(request: web.Request) -> web.Response:
-    """One job with its outputs and what it ran; 404 for an unknown id."""
+    """One job with its outputs and what it ran, or how far it is; 404 for an unknown id."""
     job = await request.app[STORE].get(request.match_info["job_id"])
     if job is None:
         return json_response({"error": "Job not found"}, status=404)
-    return json_response(job_details(job))
+    progress = request.app[DISPATCHER].progress(job.job_id)
+    return json_response(job_details(job) | ({} if progress is None else {"progress": progress}))
 
 
 @described(refusal="JobRefusal")

@@ -138,13 +138,13 @@ def test_weights_that_stay_in_fp8_compute_in_the_usual_type(weight_dtype, stored
     whole = unet_loader(unet_name=name, weight_dtype="default", folders=folders).network
     assert network.bytes_as(torch.float32) < 0.3 * whole.bytes_as(torch.float32)
     for name, parameter in made.unet.named_parameters():
-        if name in network.stored:
+        if name in network.kept:
             parameter.data = parameter.data.to(stored).float()
     x, tokens = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 192)
     told = {"added_cond_kwargs": {"text_embeds": torch.randn(1, 128), "time_ids": torch.rand(1, 6)}}
     with torch.inference_mode(), memory.resident(network):
-        assert network.module.conv_in.weight.dtype is stored
-        assert network.module.conv_norm_out.weight.dtype is torch.float32
+        assert network.whole
+        assert network.held == network.bytes_as(torch.float32)
         mine = network.module(x, torch.tensor([9]), tokens, **told).sample
         torch.testing.assert_close(mine, made.unet(x, torch.tensor([9]), tokens, **told).sample)
 
@@ -170,8 +170,8 @@ def test_a_scaled_fp8_checkpoint_is_multiplied_out_as_it_computes(factor, make_f
     small, large = (put(folders, "checkpoints", f"{i}.safetensors", one) for i, one in enumerate((scaled, plain)))
     mine, theirs = (checkpoint_loader_simple(ckpt_name=name, folders=folders) for name in (small, large))
     assert caplog.messages == []
-    assert mine.MODEL.network.stored
-    assert mine.CLIP.models[1].network.stored
+    assert mine.MODEL.network.scales
+    assert mine.CLIP.models[1].network.scales
     texts = [clip_text_encode(text="a cat", clip=one.CLIP, memory=memory)[0] for one in (mine, theirs)]
     torch.testing.assert_close(texts[0].tokens, texts[1].tokens)
     x, tokens = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 192)

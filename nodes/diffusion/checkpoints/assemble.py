@@ -10,7 +10,8 @@ from nodes.diffusion.checkpoints.header import CheckpointError
 from nodes.diffusion.checkpoints.source import Part
 from nodes.diffusion.checkpoints.text_names import Take
 from nodes.diffusion.memory.network import Network, Role
-from nodes.diffusion.memory.stored import FP8, SCALE, keep_stored, storable
+
+FP8 = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
 
 _FACTORS = ("scale_weight", "weight_scale")
 """Names of the factor beside a scaled fp8 weight, in the two conventions there are."""
@@ -70,31 +71,26 @@ def listed(names: list[str]) -> str:
 
 def _stored(network: Network, part: Part, takes: Mapping[str, Take], storage: torch.dtype | None) -> Network:
     """The network with its small weights kept as they are, and with the factors that a scaled file has for them."""
-    stored: dict[str, torch.dtype] = {}
+    kept: dict[str, torch.dtype] = {}
     factors: dict[str, str] = {}
-    for name in storable(network.module):
+    for name in _matrices(network.module):
         weight = network.weights[name]
         if weight.dtype in FP8:
-            stored[name] = weight.dtype
+            kept[name] = weight.dtype
             stem = takes[name].name.removesuffix("weight").removesuffix("in_proj_")
             factor = next((stem + one for one in _FACTORS if stem + one in part.names), None)
             if factor is not None:
                 factors[name] = factor
-        elif storage is not None and weight.ndim > 1:
-            stored[name] = storage
-    if not stored:
-        return network
-    keep_stored(network.module, stored, factors)
+        elif storage is not None:
+            kept[name] = storage
     values = part.read(set(factors.values()))
-    scales = {
-        name.removesuffix("weight") + SCALE: values[factor].float().reshape(()) for name, factor in factors.items()
-    }
-    return Network(
-        network.role,
-        network.module,
-        {**network.weights, **scales},
-        stored | dict.fromkeys(scales, torch.float32),
-    )
+    scales = {name: values[factor].float().reshape(()) for name, factor in factors.items()}
+    return Network(network.role, network.module, network.weights, kept, scales)
+
+
+def _matrices(module: nn.Module) -> list[str]:
+    """Names of the weights that are multiplied: of linear layers and convolutions, never of norms and embeddings."""
+    return [f"{name}.weight" for name, layer in module.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
