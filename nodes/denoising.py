@@ -5,6 +5,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from executor.progress import Preview, Progress
+from executor.schema import InputError
+from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import Previews
@@ -24,6 +26,10 @@ def run_sampling(
         look = previews.of(denoised)
         progress.step(step + 1, total, (lambda: Preview(look(), "image/jpeg")) if look else None)
 
+    try:
+        check_samplable(guider.model, latent)
+    except ValueError as error:
+        raise InputError("latent_image", str(error)) from error
     progress.check()
     network, (rows, _, height, width) = guider.model.network, latent.samples.shape
     settings = replace(settings, cpu_noise=memory.preferences.cpu_noise)
