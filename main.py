@@ -25,7 +25,7 @@ import uuid
 import webbrowser
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,7 +75,8 @@ def make_worker(options: WorkerOptions) -> Worker:
     # Threads that spin while they wait make every step several times slower as soon as anything else wants a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if options.serving:
-        logging.basicConfig(level=options.arguments.get("verbose", "INFO"), format=LOG_FORMAT)
+        stream = sys.stdout if options.arguments.get("log_stdout") else None
+        logging.basicConfig(level=options.arguments.get("verbose", "INFO"), format=LOG_FORMAT, stream=stream)
     packs = _find_packs(options)
     if packs is not None:
         packs[0].run_scripts()  # before torch is imported: that is what they are for
@@ -83,8 +84,9 @@ def make_worker(options: WorkerOptions) -> Worker:
 
     from nodes.builtin import builtin_nodes
     from nodes.diffusion.memory.device import choose_memory
+    from nodes.diffusion.memory.preferences import Preferences
 
-    memory = choose_memory(cpu=options.cpu)
+    memory = choose_memory(Preferences(**asdict(options.device)))
 
     if options.serving:
         networks = "nodes.diffusion.checkpoints.networks"
@@ -98,10 +100,9 @@ def make_worker(options: WorkerOptions) -> Worker:
         device = Device(name, state.type, index, state.memory_total, state.memory_free)
         return WorkerReport((device,), {"torch": torch.__version__})
 
-    state = memory.state()
     make = partial(
         InProcessWorker,
-        cache=_make_cache(options, f"{state.type} {state.name}"),
+        cache=_make_cache(options, memory.numerics()),
         resources={"DeviceMemory": memory},
         report=report,
     )
@@ -204,16 +205,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _serve(options: argparse.Namespace) -> int:
     from server.app import make_app
-    from server.flags import settings_of
+    from server.flags import opens_browser, settings_of
+    from server.foreign_flags import ignored
     from server.serve import StartError, serve
 
-    logging.basicConfig(level=options.verbose, format=LOG_FORMAT)
+    logging.basicConfig(level=options.verbose, format=LOG_FORMAT, stream=sys.stdout if options.log_stdout else None)
+    if (unused := ignored(options)) is not None:
+        complain(f"warning: {unused}")
     worker_options = worker_options_of(options, HERE)
     settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
 
     def announce(line: str) -> None:
         print(f"{line}  (Ctrl+C stops it)", flush=True)
-        if options.auto_launch:
+        if opens_browser(options):
             webbrowser.open(line.split()[-1].rstrip(","))
 
     workers = [ProcessWorker(make_worker, each) for each in each_worker(options, HERE)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from executor.device_flags import add_device_flags
 from executor.folders import Folders
 from executor.installation import make_folders
 
@@ -68,6 +69,7 @@ def shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
         "--cuda-device", type=_devices, default=(), metavar="N[,N...]",
         help="compute on this GPU; a server has a worker for each of several, every other command takes the first",
     )  # fmt: skip
+    add_device_flags(parser)
     _add_cache_flags(parser)
     return parser
 

@@ -47,7 +47,8 @@ class Reporter:
             if self._closed:
                 return
             # A value that does not rise starts a new sequence: the next element of a list, or a second pass.
-            outermost = self._last_value is None or value <= self._last_value or value >= total
+            last = self._last_value
+            outermost = last is None or value < last or (value >= total and last < value)
             self._last_value = value
             event = NodeProgress(self._node_id, int(value), int(total))
             if outermost or now >= self._step_due:

@@ -306,7 +306,11 @@ class Run:
             self._land(lost, None)
 
     def _expand(self, node_id: NodeId, expanded: Expanded) -> None:
-        """Take in the nodes that a node expanded into; it has its own result when those that this is made of have."""
+        """Take in the nodes that a node expanded into.
+
+        It has its own result when those have theirs that it is made of, and also those that show something: a failure
+        among them must not be remembered as done.
+        """
         expansion = expanded.expansion
         own = self._signatures[node_id]
         root = f"{id_root(node_id)}."
@@ -317,7 +321,7 @@ class Run:
         self._nodes |= expansion.graph.nodes
         self._prompt.add(expansion.raw, expansion.origins)
         self._emit(NodesAdded(expansion.origins))
-        links = expansion.result_links()
+        links = [*expansion.result_links(), *(Link(output, 0) for output in expansion.outputs)]
         self._expanded[node_id] = expanded
         self._ledger.will_read(node_id, self._read_by(links))
         self._demand([link.source for link in links], expansion.outputs)

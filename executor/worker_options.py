@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from executor.device_flags import DeviceOptions, device_options_of
 from executor.flags import CacheOptions, PackOptions, cache_options_of, folders_of, pack_options_of
 from executor.folders import Folders
 
@@ -15,8 +16,8 @@ class WorkerOptions:
     """What a worker is told at its start; picklable, because it may start in another process."""
 
     folders: Folders
-    cpu: bool
-    """Compute on the CPU even if there is a GPU."""
+    device: DeviceOptions
+    """What computes, in which types, and how sparing with memory."""
     cuda_device: int | None
     """The only GPU that the worker sees; None shows it all and takes the first."""
     cache: CacheOptions
@@ -36,7 +37,7 @@ def worker_options_of(options: argparse.Namespace, home: Path, device: int | Non
     arguments["cuda_device"] = device
     return WorkerOptions(
         folders=folders_of(options, home),
-        cpu=options.cpu,
+        device=device_options_of(options),
         cuda_device=device,
         cache=cache_options_of(options),
         packs=pack_options_of(options),

@@ -4,12 +4,15 @@ from executor.schema import NodeType
 from nodes import (
     batches,
     conditioning,
+    conditioning_picture,
+    conditioning_sdxl,
     custom_sampling,
     image,
     image_edit,
     latent,
     latent_edit,
     loaders,
+    loaders_separate,
     logic,
     mask,
     model_sampling,
@@ -24,7 +27,10 @@ from nodes.registration import Origin, register, typed_nodes
 
 MODULES = (
     loaders,
+    loaders_separate,
     conditioning,
+    conditioning_sdxl,
+    conditioning_picture,
     latent,
     latent_edit,
     sampling,

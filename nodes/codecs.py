@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from executor.codec import Codec, Codecs, Unstorable
-from nodes.diffusion.values import Area, Condition, Latent
+from nodes.diffusion.values import Area, Condition, Latent, PictureSize
 
 STORED_DTYPES = frozenset(
     {
@@ -32,6 +32,7 @@ def make_codecs() -> Codecs:
             Latent: _dataclass_codec("latent", Latent),
             Condition: _dataclass_codec("condition", Condition),
             Area: _dataclass_codec("area", Area),
+            PictureSize: _dataclass_codec("picture_size", PictureSize),
         }
     )
 

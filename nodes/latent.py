@@ -11,8 +11,10 @@ from torch import Tensor
 
 from executor.folders import Folders, PathError
 from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
+from nodes.coding import decoded, encoded, fitting, naming
 from nodes.declare import Shown, node
 from nodes.diffusion import autoencoder, resize
+from nodes.diffusion.memory.activations import of_autoencoder
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.input_files import input_digest
@@ -47,18 +49,47 @@ def empty_latent_image(
 @node("VAEDecode", category="latent", display_name="VAE Decode", lane="device")
 def vae_decode(*, samples: Latent, vae: Vae, memory: Injected[DeviceMemory]) -> Image:
     """Decode a latent to a picture."""
-    with memory.resident(vae.network):
-        return autoencoder.decode(vae, samples.samples)
+    return decoded(vae, samples, memory)
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode", lane="device")
 def vae_encode(*, pixels: Image, vae: Vae, memory: Injected[DeviceMemory]) -> Latent:
     """Encode a picture to a latent. Sides that are no multiple of 8 are cut evenly at both ends."""
-    try:
-        with memory.resident(vae.network):
-            return LatentValue(autoencoder.encode(vae, pixels))
-    except ValueError as error:
-        raise InputError("pixels", str(error)) from error
+    return LatentValue(encoded(vae, pixels, memory), space=vae.space)
+
+
+@node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)", lane="device")
+def vae_decode_tiled(
+    *,
+    samples: Latent,
+    vae: Vae,
+    tile_size: Annotated[int, Widget("number", min=64, max=4096, step=32)] = 512,
+    overlap: Annotated[int, Widget("number", min=0, max=4096, step=32)] = 64,
+    temporal_size: Annotated[int, Widget("number", min=8, max=4096, step=4)] = 64,  # noqa: ARG001 for video only
+    temporal_overlap: Annotated[int, Widget("number", min=4, max=4096, step=4)] = 8,  # noqa: ARG001 for video only
+    memory: Injected[DeviceMemory],
+) -> Image:
+    """Decode a latent to a picture piece by piece, which takes less memory."""
+    activations = of_autoencoder(vae.network, memory.dtype("vae"), tile_size, tile_size)
+    with memory.resident(vae.network, activations=activations):
+        return autoencoder.decode_tiled(vae, fitting(samples, vae), tile_size, overlap)
+
+
+@node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)", lane="device")
+def vae_encode_tiled(
+    *,
+    pixels: Image,
+    vae: Vae,
+    tile_size: Annotated[int, Widget("number", min=64, max=4096, step=64)] = 512,
+    overlap: Annotated[int, Widget("number", min=0, max=4096, step=32)] = 64,
+    temporal_size: Annotated[int, Widget("number", min=8, max=4096, step=4)] = 64,  # noqa: ARG001 for video only
+    temporal_overlap: Annotated[int, Widget("number", min=4, max=4096, step=4)] = 8,  # noqa: ARG001 for video only
+    memory: Injected[DeviceMemory],
+) -> Latent:
+    """Encode a picture to a latent piece by piece, which takes less memory."""
+    activations = of_autoencoder(vae.network, memory.dtype("vae"), tile_size, tile_size)
+    with memory.resident(vae.network, activations=activations), naming("pixels"):
+        return LatentValue(autoencoder.encode_tiled(vae, pixels, tile_size, overlap), space=vae.space)
 
 
 @node("VAEEncodeForInpaint", category="latent/inpaint", display_name="VAE Encode (for Inpainting)", lane="device")
@@ -73,13 +104,9 @@ def vae_encode_for_inpaint(
     """Encode a picture with grey where the mask is 1, and let sampling fill that part, widened by some pixels."""
     masks = resize.resize(mask.reshape(-1, 1, *mask.shape[-2:]), pixels.shape[2], pixels.shape[1], "bilinear").round()
     hidden = masks[:, 0, :, :, None]
-    try:
-        with memory.resident(vae.network):
-            samples = autoencoder.encode(vae, (pixels[..., :3] - 0.5) * (1 - hidden) + 0.5)
-    except ValueError as error:
-        raise InputError("pixels", str(error)) from error
+    samples = encoded(vae, (pixels[..., :3] - 0.5) * (1 - hidden) + 0.5, memory)
     masks = autoencoder.cropped(masks.movedim(1, -1), vae.factor).movedim(-1, 1)
-    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0])
+    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0], space=vae.space)
 
 
 @node("LatentUpscale", category="latent", display_name="Upscale Latent")

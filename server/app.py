@@ -18,6 +18,7 @@ from server.dispatch import Dispatcher
 from server.files import sweep
 from server.jobs import JobStore, StoreError
 from server.middleware import chain, header_signal
+from server.openapi import PREFIX, describe
 from server.origin import OriginPolicy
 from server.pack_messages import PackMessages
 from server.pack_proxy import PackProxy
@@ -44,7 +45,9 @@ from server.settings_file import SettingsFile
 def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettings) -> web.Application:
     """The application that serves `workers`, which it closes at its end. It starts nothing before it is run."""
     policy = OriginPolicy.of(settings)
-    app = web.Application(middlewares=chain(policy), client_max_size=settings.max_upload_size)
+    app = web.Application(
+        middlewares=chain(policy, compress=settings.compress), client_max_size=settings.max_upload_size
+    )
     database = settings.database or folders.user / "heddle.db"
     store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
     clients = Clients()
@@ -60,8 +63,11 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app[keys.SOCKETS] = set()
     app[keys.CATALOGUE] = Catalogue(pool, settings.worker_deadline)
     app[keys.CREDENTIALS] = credentials
-    app[keys.DISPATCHER] = Dispatcher(pool, store, clients, credentials, settings.preview_method)
+    app[keys.DISPATCHER] = Dispatcher(
+        pool, store, clients, credentials, settings.preview_method, settings.state_interval
+    )
     app[keys.USER_SETTINGS] = SettingsFile(folders.user / "default" / "comfy.settings.json")
+    app[keys.API_DESCRIPTION] = describe(api_routes(), editor.routes(), settings.version)
     app.add_routes(all_routes())
     app.on_response_prepare.append(header_signal(policy))
     app.on_shutdown.append(websocket.close_all)
@@ -72,6 +78,13 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
 
 def all_routes() -> list[web.RouteDef]:
     """Every route: the API's at `/x` and at `/api/x`, then the editor, which answers whatever is left."""
+    api = api_routes()
+    prefixed = [web.RouteDef(route.method, f"{PREFIX}{route.path}", route.handler, route.kwargs) for route in api]
+    return [*api, *prefixed, *editor.routes()]
+
+
+def api_routes() -> list[web.RouteDef]:
+    """Every route of the API, without the prefix."""
     modules = (
         websocket,
         prompt,
@@ -87,9 +100,7 @@ def all_routes() -> list[web.RouteDef]:
         settings,
         userdata,
     )
-    api = [route for module in modules for route in module.routes()]
-    prefixed = [web.RouteDef(route.method, f"/api{route.path}", route.handler, route.kwargs) for route in api]
-    return [*api, *prefixed, *editor.routes()]
+    return [route for module in modules for route in module.routes()]
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

@@ -7,7 +7,8 @@ starts. It decides what becomes of a job; `pool` says who runs it, the store kee
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from executor.worker import Job, PreviewMethod, WorkerLost
 from server.clients import Clients
 from server.credentials import Credentials
 from server.jobs import MAX_ATTEMPTS, JobRecord, JobStore, StoreError, now_ms
+from server.pacing import Pace
 from server.pool import Station, WorkerPool
-from server.protocol.frames import Frame, finished, status
+from server.protocol.frames import Frame, finished, status, withdrawal
 from server.protocol.messages import Narrator
 from server.protocol.prompts import preview_method_of
 
@@ -32,6 +34,9 @@ class _Run:
     job: JobRecord
     station: Station
     narrator: Narrator
+    pace: Pace
+    timer: asyncio.TimerHandle | None = None
+    """When what the pace holds back is sent."""
     cancelled: bool = False
     """Someone asked for its end."""
     asked: bool = False
@@ -52,13 +57,18 @@ class Dispatcher:
         clients: Clients,
         credentials: Credentials,
         preview_method: PreviewMethod,
+        state_interval: float,
     ) -> None:
+        """`state_interval`: seconds between two messages of a run that tell the state of its nodes."""
         self._pool = pool
         self._store = store
         self._clients = clients
         self._credentials = credentials
         self._preview_method = preview_method
+        self._state_interval = state_interval
         self._runs: dict[str, _Run] = {}
+        self._unwanted: set[str] = set()
+        """Jobs that were cancelled on their way from the store to a worker."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,12 +101,17 @@ class Dispatcher:
 
     def announce(self) -> None:
         """Tell every client how many jobs are left."""
-        self._clients.broadcast(status(self._store.remaining))
+        self._clients.broadcast(status(self._store.remaining, self._store.paused))
 
     def catch_up(self, sid: str) -> list[Frame]:
         """What a socket that joins now must hear of the running jobs that are its own."""
         own = (run for run in self._runs.values() if run.job.client_id == sid)
         return [frame for run in own for frame in run.narrator.catch_up()]
+
+    def progress(self, job_id: str) -> Mapping[str, Any] | None:
+        """What a running job has done so far; None for every other one."""
+        run = self._runs.get(job_id)
+        return None if run is None else run.narrator.progress()
 
     async def interrupt(self, job_id: str | None = None) -> bool:
         """Stop the job `job_id` if it runs, or whatever runs for None. False if nothing fits."""
@@ -105,6 +120,26 @@ class Dispatcher:
             run.cancelled = True
         await asyncio.gather(*(self._ask(run) for run in runs))
         return bool(runs)
+
+    async def withdraw(self, job_ids: Sequence[str] | None = None) -> list[str]:
+        """Cancel pending jobs, all of them for None, and tell their clients; returns those that were pending."""
+        withdrawn = await self._store.withdraw(job_ids)
+        self._credentials.drop(withdrawn)
+        for job_id, client_id in withdrawn.items():
+            self._clients.send(client_id, [withdrawal(job_id, now_ms()), finished(job_id)])
+        self.announce()
+        return list(withdrawn)
+
+    async def cancel(self, job_ids: Sequence[str]) -> list[str]:
+        """End jobs, whether they wait or run; returns those that did."""
+        ended = await self.withdraw(job_ids)
+        for job_id in dict.fromkeys(job_ids):
+            job = await self._store.get(job_id)
+            if job is not None and job.state == "in_progress":
+                if not await self.interrupt(job_id):
+                    self._unwanted.add(job_id)
+                ended.append(job_id)
+        return ended
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Have the workers drop models (and memos) once their jobs have ended."""
@@ -142,7 +177,10 @@ class Dispatcher:
             except asyncio.CancelledError:
                 await self._store.requeue(job.job_id, forgive=True)
                 raise
-            run = self._runs[job.job_id] = _Run(job, station, Narrator(job, now_ms))
+            unwanted = job.job_id in self._unwanted
+            self._unwanted.discard(job.job_id)
+            pace = Pace(self._state_interval, time.monotonic)
+            run = self._runs[job.job_id] = _Run(job, station, Narrator(job, now_ms), pace, cancelled=unwanted)
             self._begin(self._run_job(run))
 
     async def _run_job(self, run: _Run) -> None:
@@ -187,18 +225,31 @@ class Dispatcher:
             async for event in events:
                 frames = run.narrator.tell(event)
                 if isinstance(event, (RunFinished, RunInterrupted)):
-                    last = frames  # and read on: the worker tidies up after its last event
+                    last = run.pace.frames(frames)  # and read on: the worker tidies up after its last event
                     continue
-                self._clients.send(run.job.client_id, frames)
+                self._tell(run, frames)
                 await asyncio.sleep(0)  # a burst of events must leave the sockets and requests their turns
                 if run.must_ask():
                     await self._ask(run)  # the wish came before the worker had begun
         finally:
+            if run.timer is not None:
+                run.timer.cancel()
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
         return (
             run.narrator.broken("RunFailed", "The worker ended this run without saying how.") if last is None else last
         )
+
+    def _tell(self, run: _Run, frames: list[Frame]) -> None:
+        """Send what the pace of the run lets pass, and see to it that the rest follows."""
+        self._clients.send(run.job.client_id, run.pace.frames(frames))
+        wait = run.pace.wait()
+        if wait is not None and run.timer is None:
+            run.timer = asyncio.get_running_loop().call_later(wait, self._tell_rest, run)
+
+    def _tell_rest(self, run: _Run) -> None:
+        run.timer = None
+        self._clients.send(run.job.client_id, run.pace.rest())
 
     def _order(self, job: JobRecord) -> Job:
         """What the worker is told to do."""

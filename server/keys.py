@@ -1,6 +1,6 @@
 """The typed state of the application: what `make_app` puts in and every route takes out."""
 
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -16,6 +16,7 @@ from server.pool import WorkerPool
 from server.settings import ServerSettings
 from server.settings_file import SettingsFile
 
+API_DESCRIPTION: Final[web.AppKey[dict[str, Any]]] = web.AppKey("api_description")
 SETTINGS: Final = web.AppKey("settings", ServerSettings)
 FOLDERS: Final = web.AppKey("folders", Folders)
 PACK_MESSAGES: Final = web.AppKey("pack_messages", PackMessages)

@@ -22,6 +22,8 @@ class ServerSettings:
     """The job store; None means `heddle.db` in the user folder."""
     max_upload_size: int = 100 * MEBIBYTE
     max_json_size: int = 16 * MEBIBYTE
+    compress: bool = False
+    """Compress JSON and texts for clients that take it."""
     cors_origin: str | None = None
     """Foreign origins that may use the API: "*", or a comma list such as "https://a.example,http://localhost:5173"."""
     allowed_hosts: tuple[str, ...] = ()
@@ -30,6 +32,10 @@ class ServerSettings:
     tls_key: Path | None = None
     preview_method: PreviewMethod = "auto"
     """For jobs that ask for none of their own."""
+    state_interval: float = 0.125
+    """Between two messages that tell the state of a run's nodes: with the last one never more than ten in a second."""
+    uuid_prompt_ids: bool = False
+    """Refuse a `prompt_id` that a client chose unless it is a UUID, as newer ComfyUI servers do."""
     max_queue: int = 20_000
     """Unfinished jobs; one more is answered 429."""
     max_history: int = 10_000

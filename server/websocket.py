@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from server.clients import Client, Packed
+from server.described import described, text
 from server.errors import ApiError
 from server.keys import CLIENTS, DISPATCHER, SETTINGS, SOCKETS, STORE
 from server.protocol.frames import Message, features, status
@@ -23,6 +24,10 @@ def routes() -> list[web.RouteDef]:
     return [web.get("/ws", join)]
 
 
+@described(
+    query={"clientId": text("whose jobs to tell; one is made up if there is none", maxLength=MAX_CLIENT_ID)},
+    answers={101: None},
+)
 async def join(request: web.Request) -> web.WebSocketResponse:
     """Events as text frames, previews as binary ones; `clientId` names whose jobs to tell, `status` answers with it."""
     sid = request.query.get("clientId") or uuid.uuid4().hex
@@ -34,7 +39,8 @@ async def join(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     transport = request.transport
     client = Client(sid, socket, transport.abort if transport is not None else _nothing)
-    client.put(Packed.of(status(request.app[STORE].remaining, sid)))
+    store = request.app[STORE]
+    client.put(Packed.of(status(store.remaining, store.paused, sid)))
     for frame in request.app[DISPATCHER].catch_up(sid):
         client.put(Packed.of(frame))
     request.app[CLIENTS].add(client)

@@ -127,7 +127,8 @@ def _graph(raw: Mapping[str, Any]) -> WorkflowGraph:
     nodes = [
         _node(entry) for entry in _objects(raw.get("nodes")) if "id" in entry and isinstance(entry.get("type"), str)
     ]
-    links = [link for entry in raw.get("links") or () if (link := _link(entry)) is not None]
+    entries = raw.get("links")
+    links = [link for entry in (entries if isinstance(entries, list) else ()) if (link := _link(entry)) is not None]
     return WorkflowGraph(
         nodes={node.id: node for node in nodes},
         links={link.id: link for link in reversed(links)},  # of two links with one id the first wins

@@ -163,6 +163,27 @@ test("widgets are edited by typing, by keys, and by list; typing is one undo", a
   assert.equal(await text.inputValue(), before);
 });
 
+test("a seed of 64 bits is kept, sent and saved exactly", async () => {
+  const seed = "18446744073709551613";
+  const sampler = await only("KSampler");
+  const field = page.locator(`[data-node="${sampler}"] [data-widget="seed"] input`);
+  await field.fill(seed);
+  await field.press("Enter");
+  assert.equal(await field.inputValue(), seed);
+  await page
+    .locator(`[data-node="${sampler}"]`)
+    .getByRole("combobox", { name: /at each run/ })
+    .selectOption("fixed");
+  const [request] = await Promise.all([
+    page.waitForRequest((candidate) => candidate.url().endsWith("/prompt")),
+    page.keyboard.press("Control+Enter"),
+  ]);
+  assert.match(request.postData(), new RegExp(`"seed":${seed}[,}]`));
+  const saved = (await ask(page, "workflow")).nodes.find((node) => String(node.id) === sampler);
+  assert.equal(saved.widgets_values[0], BigInt(seed));
+  await page.waitForFunction(() => window.__heddle.run().phase === "idle");
+});
+
 test("the outline reaches every node by keyboard", async () => {
   const items = page.getByRole("treeitem");
   assert.equal(await items.count(), (await ask(page, "nodeIds")).length);

@@ -42,14 +42,15 @@ class Previews:
 
     def of(self, denoised: Tensor) -> Callable[[], bytes] | None:
         """A function that makes a JPEG of the first of (N, channels, h, w) latents as the network scales them; None
-        while earlier previews have used up their share of the time."""
-        if self._made and self._spent > SHARE * (self._clock() - self._started):
+        while earlier previews have used up their share of the time, and for a model without an autoencoder."""
+        if self._model.vae is None or (self._made and self._spent > SHARE * (self._clock() - self._started)):
             return None
-        return lambda: self._look(denoised)
+        vae = self._model.vae
+        return lambda: self._look(vae, denoised)
 
-    def _look(self, denoised: Tensor) -> bytes:
+    def _look(self, vae: VAE, denoised: Tensor) -> bytes:
         begun = self._clock()
-        vae, latent = self._model.vae, denoised[:1].float() / self._model.latent_scale
+        latent = denoised[:1].float() / self._model.latent_scale
         with self._memory.resident(vae.network):
             if sum(weight.numel() for weight in vae.network.weights.values()) <= SMALL:
                 picture = decode(vae, _shrunk(latent))[0]

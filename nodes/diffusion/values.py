@@ -5,7 +5,8 @@ Tensors on links are float32 on the CPU. A picture is (N, H, W, 3) in 0 to 1, a 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -14,6 +15,7 @@ from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.masks import MaskRule
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.steering import PLAIN, Steering
+from nodes.diffusion.text.tokenizer import END
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,33 @@ class VAE:
     """Pixels along the side of one latent cell."""
     colours: ColourMap | None = None
     """Remembered by `preview.py` once it is fitted; the only field that changes."""
+    space: str | None = None
+    """See `Latent.space`; None for a file of its own, since the autoencoders of several families look alike."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What a network is told of one condition besides its tokens."""
+
+    vectors: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """Keyword of the network's -> (1 or N, width)."""
+    channels: Tensor | None = None
+    """(1 or N, c, h, w), laid over the latent, whose channels they follow."""
+
+
+class Scene(NamedTuple):
+    """The latents that are to be sampled, as far as they matter for what a network is told."""
+
+    latent: Tensor
+    """(N, channels, h, w), as the network sees them."""
+    mask: Tensor | None = None
+    """(N or 1, 1, h, w) in 0 to 1: where sampling may change them."""
+    negative: bool = False
+    """Whether the condition is one to stay away from."""
+
+
+Tell = Callable[["Condition", Scene], Told]
+"""What a model's network is told of a condition. Raises ValueError with a sentence if the condition does not fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +80,8 @@ class Model:
     sampling: ModelSampling
     latent_scale: float
     """The network sees latents multiplied by this, which gives them unit variance."""
-    vae: VAE
-    """The autoencoder of the same checkpoint; only previews use it."""
+    vae: VAE | None
+    """The autoencoder of the same checkpoint; only previews use it. None for a network in a file of its own."""
     run: Callable[..., Any] | None = None
     """A `sampling.sample.Run` that samples with this model instead of the ordinary one."""
     steering: Steering = PLAIN
@@ -60,17 +89,63 @@ class Model:
     mask_rule: MaskRule | None = None
     """How a latent's noise mask changes on the way; None leaves it as it is."""
     attached: Attached = field(default_factory=dict[str, Any])
+    tell: Tell | None = None
+    """None for a network that is told nothing but tokens."""
+    mask: Tensor | None = None
+    """`Scene.mask`, set while a masked latent is sampled."""
+    family: str = "sd1"
+    """Name of the family's declaration."""
+    space: str | None = None
+    """See `Latent.space`: of the latents that it makes."""
+    text_width: int | None = None
+    """Of the tokens that the network attends to; None if nobody knows."""
+
+
+TextRole = Literal["l", "h", "g"]
+"""Which text model: OpenAI's CLIP ViT-L, OpenCLIP's ViT-H, OpenCLIP's ViT-bigG."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextModel:
+    """One text model of an encoder, and how its family reads it."""
+
+    role: TextRole
+    network: Network
+    pad: int = END
+    """The token that fills a chunk."""
+    normed: bool = True
+    """Whether hidden layers get the final norm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextEncoder:
-    """A text model with its tokenizer, stopped at a layer."""
+    """Text models that encode a text together, with their tokenizer, stopped at a layer."""
 
-    network: Network
+    models: tuple[TextModel, ...]
+    """Their tokens stand side by side; the last one's pooled text counts."""
     tokenizer: Tokenizer
     layer: int = -1
     """Counted from the end: -1 is the last hidden layer, -2 the one before."""
+    embeddings: tuple[Path, ...] = ()
+    """Folders where `embedding:name` is looked for."""
     attached: Attached = field(default_factory=dict[str, Any])
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """What must be resident to encode."""
+        return tuple(one.network for one in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """The size of a picture, in pixels, as SDXL was told it in training."""
+
+    width: int
+    height: int
+    crop_left: int = 0
+    crop_top: int = 0
+    target_width: int = 0
+    target_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +181,14 @@ class Condition:
     end: float = 1.0
     """Share after which it no longer counts."""
     attached: Attached = field(default_factory=dict[str, Any])
+    size: PictureSize | None = None
+    """None: the size of the picture that is sampled."""
+    aesthetic_score: float | None = None
+    """None: the usual one for what is wanted, and for what is not."""
+    picture: Tensor | None = None
+    """(N, c, h, w) latents of a picture that the network sees beside its own, as the autoencoder gives them."""
+    picture_mask: Tensor | None = None
+    """(N or 1, H, W) in 0 to 1, of any size: where that picture is to be replaced."""
 
 
 Conditioning = tuple[Condition, ...]
@@ -123,3 +206,5 @@ class Latent:
     batch_index: tuple[int, ...] | None = None
     """Which picture of the batch that it was taken from each one is, so that it gets the same noise; None: in order."""
     attached: Attached = field(default_factory=dict[str, Any])
+    space: str | None = None
+    """Which families' autoencoders made it, or can decode it, if that is known: "sd" or "sdxl"."""

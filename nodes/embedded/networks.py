@@ -1,7 +1,7 @@
 """The three networks of the embedded model, in sizes small enough to train on two cores and to commit.
 
 The checkpoint holds only tensors; the ordinary loader reads these sizes back from their shapes. What a shape cannot
-tell (normalisation groups, attention heads) therefore follows the same rule as in `nodes/diffusion/families/sd1.py`.
+tell (normalisation groups, attention heads) therefore follows the same rule as in `nodes/diffusion/families/ldm.py`.
 """
 
 from diffusers import AutoencoderKL, UNet2DConditionModel

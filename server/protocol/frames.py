@@ -40,9 +40,14 @@ class Binary:
 Frame = Message | Binary
 
 
-def status(remaining: int, sid: str | None = None) -> Message:
-    """How many jobs wait or run; a new socket also learns its id."""
-    data: dict[str, Any] = {"status": {"exec_info": {"queue_remaining": remaining}}}
+def exec_info(remaining: int, paused: bool) -> dict[str, Any]:
+    """How many jobs wait or run, and whether those that wait are held back."""
+    return {"exec_info": {"queue_remaining": remaining, "queue_paused": paused}}
+
+
+def status(remaining: int, paused: bool, sid: str | None = None) -> Message:
+    """The state of the queue; a new socket also learns its id."""
+    data: dict[str, Any] = {"status": exec_info(remaining, paused)}
     return Message("status", data | ({"sid": sid} if sid is not None else {}), everyone=True)
 
 
@@ -54,6 +59,12 @@ def features(max_upload_size: int) -> dict[str, Any]:
 def finished(job_id: str) -> Message:
     """The last message of every run."""
     return Message("executing", {"node": None, "prompt_id": job_id})
+
+
+def withdrawal(job_id: str, now: int) -> Message:
+    """A job that waited was cancelled, and never ran."""
+    data: dict[str, Any] = {"prompt_id": job_id, "node_id": None, "node_type": "", "executed": [], "timestamp": now}
+    return Message("execution_interrupted", data)
 
 
 def picture(metadata: Mapping[str, Any], preview: Preview) -> Binary:

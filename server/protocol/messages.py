@@ -105,6 +105,15 @@ class Narrator:
         states = Message("progress_state", {"prompt_id": self._job.job_id, "nodes": dict(self._states)})
         return [self._executing(self._current), states]
 
+    def progress(self) -> dict[str, Any]:
+        """The same for those who ask over HTTP, with what there is to see already."""
+        return {
+            "node": self._current,
+            "executed": len(self._executed),
+            "nodes": dict(self._states),
+            "outputs": dict(self._outputs),
+        }
+
     def current(self) -> str:
         """The node at work, as a user would look for it."""
         if self._current is None:

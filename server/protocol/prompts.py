@@ -14,6 +14,7 @@ from executor.worker import PreviewMethod, PromptError, Validation
 from server.errors import ApiError
 
 _PROMPT_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECRETS: Final = {"auth_token_comfy_org": "AUTH_TOKEN_COMFY_ORG", "api_key_comfy_org": "API_KEY_COMFY_ORG"}
 """Key of `extra_data` -> hidden input of the nodes that ask for it."""
 MAX_CLIENT_ID: Final = 256
@@ -35,27 +36,22 @@ class PromptRequest:
     """Hidden input -> secret; no part of `extra_data`."""
 
 
-def parse_prompt_request(body: object, now: int) -> PromptRequest:
-    """Read the body of POST /prompt at `now` (ms). Raises ApiError 400 that names the field."""
+def parse_prompt_request(body: object, now: int, *, uuid_only: bool = False) -> PromptRequest:
+    """Read the body of POST /prompt at `now` (ms); `uuid_only`: a chosen `prompt_id` must be a UUID.
+
+    Raises ApiError 400 that names the field."""
     if not isinstance(body, dict):
         raise _invalid("The body must be a JSON object with the key 'prompt'.")
-    prompt = body.get("prompt", body if _is_editor_document(body) else None)
+    prompt = body.get("prompt")
     if prompt is None:
         hint = "Put the graph under the key 'prompt'." if _is_api_prompt(body) else "The body has no key 'prompt'."
         raise ApiError(400, "no_prompt", "No prompt provided", hint)
-    if _is_editor_document(prompt):
-        raise ApiError(
-            400,
-            "invalid_prompt",
-            "This is an editor document (it has 'nodes' and 'links'), not an API prompt.",
-            "Open it in the editor and press Run, export it there in API format, or run the file with 'main.py run'.",
-        )
     if not isinstance(prompt, dict):
         raise _invalid("'prompt' must be an object: node id -> {class_type, inputs}.")
     client_id = _client_id(body.get("client_id"))
     return PromptRequest(
         prompt=prompt,
-        prompt_id=_prompt_id(body.get("prompt_id")),
+        prompt_id=_prompt_id(body.get("prompt_id"), uuid_only=uuid_only),
         client_id=client_id,
         number=_number(body.get("number")),
         front=bool(body.get("front")),
@@ -63,6 +59,11 @@ def parse_prompt_request(body: object, now: int) -> PromptRequest:
         targets=_targets(body.get("partial_execution_targets")),
         credentials=_credentials(body.get("extra_data")),
     )
+
+
+def is_prompt_id(value: object) -> bool:
+    """Whether a job may have this id."""
+    return isinstance(value, str) and _PROMPT_ID.fullmatch(value) is not None
 
 
 def preview_method_of(extra_data: Mapping[str, Any], default: PreviewMethod) -> PreviewMethod:
@@ -115,18 +116,17 @@ def _node_errors(errors: Sequence[PromptError]) -> dict[str, Any]:
     return by_node
 
 
-def _is_editor_document(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("nodes"), list)
-
-
 def _is_api_prompt(body: Mapping[str, Any]) -> bool:
     return bool(body) and all(isinstance(node, dict) and "class_type" in node for node in body.values())
 
 
-def _prompt_id(value: object) -> str:
+def _prompt_id(value: object, *, uuid_only: bool) -> str:
     if value is None:
         return str(uuid.uuid4())
-    if isinstance(value, str) and _PROMPT_ID.fullmatch(value):
+    if uuid_only and not (isinstance(value, str) and _UUID.fullmatch(value)):
+        message = "'prompt_id' must be a UUID in lower case, as this server was told; leave it out to get one."
+        raise ApiError(400, "invalid_prompt_id", message)
+    if isinstance(value, str) and is_prompt_id(value):
         return value
     raise ApiError(
         400, "invalid_prompt_id", "'prompt_id' must be 1 to 64 letters, digits, '-' or '_'; leave it out to get one."

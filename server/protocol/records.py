@@ -1,15 +1,29 @@
 """Jobs as `/queue`, `/history` and `/jobs` show them."""
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
-from server.jobs import JobRecord
+from server.jobs import JobRecord, QueuedText
 from server.protocol.prompts import number_on_wire
+
+_SHOWN_KINDS: Final = ("images", "video", "audio")
+_SHAPES: Final = (".obj", ".fbx", ".gltf", ".glb")
+_LONGEST_TEXT: Final = 1024
+"""Characters of a text that a list of jobs repeats."""
 
 
 def queue_item(job: JobRecord) -> list[Any]:
     """`[number, id, prompt, extra_data, output ids]`."""
     return [number_on_wire(job.number), job.job_id, job.prompt, job.extra_data, list(job.targets)]
+
+
+def queued_text(jobs: Iterable[QueuedText]) -> str:
+    """The same as JSON, one after the other, of jobs that were not parsed."""
+    return ",".join(
+        f"[{number_on_wire(job.number)},{json.dumps(job.job_id)},{job.prompt},{job.extra_data},{job.targets}]"
+        for job in jobs
+    )
 
 
 def history_entry(job: JobRecord) -> dict[str, Any]:
@@ -27,6 +41,7 @@ def job_summary(job: JobRecord) -> dict[str, Any]:
     """One entry of `/jobs`; what is not known yet is left out."""
     result = job.result
     outputs = result.outputs if result else {}
+    previews = list(_previews(outputs))
     shown = {
         "id": job.job_id,
         "status": job.state,
@@ -36,7 +51,8 @@ def job_summary(job: JobRecord) -> dict[str, Any]:
         "execution_end_time": job.finished,
         "execution_error": result.error if result else None,
         "outputs_count": sum(len(items) for ui in outputs.values() for items in ui.values() if isinstance(items, list)),
-        "preview_output": _preview_output(outputs),
+        "previewable_outputs_count": len(previews),
+        "preview_output": _preferred(previews),
         "workflow_id": _workflow_id(job.extra_data),
     }
     return {name: value for name, value in shown.items() if value is not None}
@@ -62,12 +78,22 @@ def _workflow_id(extra_data: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _preview_output(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The first saved picture, else the first picture of any kind."""
-    pictures = [
-        {**item, "nodeId": node_id, "mediaType": "images"}
-        for node_id, ui in outputs.items()
-        for item in ui.get("images", ())
-        if isinstance(item, dict)
-    ]
-    return next((item for item in pictures if item.get("type") == "output"), pictures[0] if pictures else None)
+def _previews(outputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Everything that a list of jobs can show a look at: pictures, films, sounds, shapes and texts."""
+    for node_id, ui in outputs.items():
+        for kind, items in ui.items():
+            for item in items if isinstance(items, list) else ():
+                if kind == "text" and isinstance(item, str):
+                    yield {"content": item[:_LONGEST_TEXT], "nodeId": node_id, "mediaType": kind}
+                elif isinstance(item, dict) and _can_be_shown(kind, item):
+                    yield {**item, "nodeId": node_id, "mediaType": kind}
+
+
+def _can_be_shown(kind: str, item: Mapping[str, Any]) -> bool:
+    media, name = str(item.get("format", "")), str(item.get("filename", "")).lower()
+    return kind in _SHOWN_KINDS or media.startswith(("video/", "audio/")) or name.endswith(_SHAPES)
+
+
+def _preferred(previews: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first that was saved, else the first of any kind."""
+    return next((item for item in previews if item.get("type") == "output"), previews[0] if previews else None)

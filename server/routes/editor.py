@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from server.described import ANY, HTML, described
 from server.errors import ApiError
 from server.files import existing
 from server.keys import PACK_PROXY, SETTINGS
@@ -36,6 +37,7 @@ def routes() -> list[web.RouteDef]:
     return [web.get("/", threaded(get_page)), web.route("*", "/{path:.+}", answer_rest)]
 
 
+@described(answers={200: HTML})
 def get_page(request: web.Request) -> web.StreamResponse:
     """The editor's page, never from a cache, or an explanation if the editor has not been built."""
     headers = {"Cache-Control": "no-cache", "Pragma": "no-cache", "Expires": "0"}
@@ -46,6 +48,7 @@ def get_page(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(page, headers=headers)
 
 
+@described(answers={200: ANY})
 async def answer_rest(request: web.Request) -> web.StreamResponse:
     """A file of the built editor, or what a node pack answers here; those with a hash in their name never change."""
     reads = request.method in ("GET", "HEAD")

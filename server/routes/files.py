@@ -7,6 +7,7 @@ from aiohttp import web
 
 from executor.folders import Folders, PathError
 from server import pictures
+from server.described import ANY, described, one_of, text
 from server.errors import ApiError
 from server.files import user_file, user_headers
 from server.keys import FOLDERS
@@ -23,6 +24,16 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
+@described(
+    query={
+        "filename": text("its name, which may end in ' [input]', ' [output]' or ' [temp]'"),
+        "subfolder": text("where it lies in the folder"),
+        "type": one_of("the folder, output without it", "input", "output", "temp"),
+        "preview": text("webp or jpeg, and a quality: 'webp;90'"),
+        "channel": one_of("rgba without it", *get_args(pictures.Channel)),
+    },
+    answers={200: ANY},
+)
 def view(request: web.Request) -> web.StreamResponse:
     """A file by `filename`, `subfolder`, `type`; `preview=webp|jpeg;90` makes it lighter, `channel=rgb|a` splits it."""
     query = request.query
@@ -39,6 +50,7 @@ def view(request: web.Request) -> web.StreamResponse:
     raise ApiError(400, "invalid_request", f"'channel' must be one of {words}, not '{channel[:40]}'.")
 
 
+@described(query={"filename": text("a file of the model folder")})
 def view_metadata(request: web.Request) -> web.StreamResponse:
     """The `__metadata__` in the header of the safetensors file `filename` of a model folder."""
     try:

@@ -1,14 +1,17 @@
 """`/history`: what ran and ended, from the disk and in pages, however long it is."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from server.described import described, flag, texts, whole
 from server.errors import ApiError
 from server.jobs import JobRecord
 from server.keys import STORE
 from server.protocol.records import history_entry
 from server.routes.queue import id_list, read_object
+from server.streaming import stream_json
 from server.wire import encode, json_response
 
 
@@ -21,19 +24,11 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
+@described(query={"max_items": whole("at most so many"), "offset": whole("from here on, 0 is the oldest")})
 async def get_history(request: web.Request) -> web.StreamResponse:
     """Ended jobs by prompt id, oldest first: all, the last `max_items`, or those from `offset` on."""
     newest, offset = _whole(request, "max_items"), _whole(request, "offset")
-    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
-    await response.prepare(request)
-    opening = "{"
-    async for page in request.app[STORE].ended(newest=newest, offset=offset):
-        text = await asyncio.to_thread(_entries, page)
-        await response.write(f"{opening}{text}".encode())
-        opening = ","
-    await response.write(b"{}" if opening == "{" else b"}")
-    await response.write_eof()
-    return response
+    return await stream_json(request, _told(request.app[STORE].ended(newest=newest, offset=offset)))
 
 
 async def get_history_entry(request: web.Request) -> web.Response:
@@ -44,11 +39,20 @@ async def get_history_entry(request: web.Request) -> web.Response:
     return json_response({job.job_id: history_entry(job)})
 
 
+@described(fields={"clear": flag("forget all"), "delete": texts("forget these")}, answers={200: None})
 async def post_history(request: web.Request) -> web.Response:
     """Forget ended jobs: `{"clear": true}` or `{"delete": [prompt_id, ...]}`."""
     body = await read_object(request)
     await request.app[STORE].forget(None if body.get("clear") else id_list(body))
     return web.Response()
+
+
+async def _told(pages: AsyncIterator[list[JobRecord]]) -> AsyncIterator[str]:
+    opening = "{"
+    async for page in pages:
+        yield opening + await asyncio.to_thread(_entries, page)
+        opening = ","
+    yield "{}" if opening == "{" else "}"
 
 
 def _entries(page: list[JobRecord]) -> str:

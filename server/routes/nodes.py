@@ -9,7 +9,7 @@ from executor.folders import Folders
 from executor.schema import NodeDefinition
 from server.keys import CATALOGUE, FOLDERS
 from server.protocol.object_info import object_info
-from server.wire import encode
+from server.wire import encode, json_response, threaded
 
 
 def routes() -> list[web.RouteDef]:
@@ -17,6 +17,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/object_info", get_object_info),
         web.get("/object_info/{class_type}", get_node),
+        web.get("/node_replacements", threaded(get_replacements)),
     ]
 
 
@@ -32,6 +33,11 @@ async def get_node(request: web.Request) -> web.Response:
     class_type = request.match_info["class_type"]
     chosen = {class_type: definitions[class_type]} if class_type in definitions else {}
     return await _described(chosen, request.app[FOLDERS])
+
+
+def get_replacements(_request: web.Request) -> web.Response:
+    """Old names of node types and what stands for them now: there are none."""
+    return json_response({})
 
 
 async def _described(definitions: Mapping[str, NodeDefinition], folders: Folders) -> web.Response:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from executor.packs import PackReport
 from server import pack_folders
+from server.described import ANY, described
 from server.errors import ApiError
 from server.keys import CATALOGUE, PACK_PROXY, WORKERS
 from server.static import static_file
@@ -42,6 +43,7 @@ async def get_extensions(request: web.Request) -> web.Response:
     return await _read(request, pack_folders.scripts)
 
 
+@described(answers={200: ANY})
 async def get_script(request: web.Request) -> web.StreamResponse:
     """A file of a pack's web folder; where there is none, what the pack itself answers there."""
     folder = pack_folders.web_folders(await _packs(request)).get(request.match_info["pack"])
@@ -62,6 +64,7 @@ async def get_templates(request: web.Request) -> web.Response:
     return await _read(request, pack_folders.templates)
 
 
+@described(answers={200: ANY})
 async def get_template(request: web.Request) -> web.StreamResponse:
     """A file of a pack's example workflows: a workflow, or its picture."""
     name = request.match_info["pack"]

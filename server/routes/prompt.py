@@ -1,4 +1,4 @@
-"""`/prompt`: accept a graph, and say how much is waiting."""
+"""`/prompt` and `/workflow/convert`: accept a graph, in the API's form or the editor's, and say how much is waiting."""
 
 import asyncio
 import logging
@@ -8,11 +8,16 @@ from typing import Any, Final
 from aiohttp import web
 
 from executor.worker import Validation, WorkerLost
+from executor.workflow import is_workflow
+from server.conversion import convert, with_prompt
+from server.described import described, flag, number, text, texts, thing
 from server.errors import ApiError
 from server.jobs import DuplicateJob, JobRecord, NewJob, QueueFull, now_ms
 from server.keys import CATALOGUE, CREDENTIALS, DISPATCHER, SETTINGS, STORE, WORKERS
 from server.pool import WorkerPool
+from server.protocol.frames import exec_info
 from server.protocol.prompts import PromptRequest, accepted, parse_prompt_request, refused
+from server.routes.queue import read_object
 from server.wire import encode, json_response, parse_json, read_json
 
 log = logging.getLogger(__name__)
@@ -22,29 +27,66 @@ _REWRITE_SECONDS: Final = 5.0
 
 def routes() -> list[web.RouteDef]:
     """The routes of this module."""
-    return [web.get("/prompt", get_prompt), web.post("/prompt", post_prompt)]
+    return [
+        web.get("/prompt", get_prompt),
+        web.post("/prompt", post_prompt),
+        web.post("/workflow/convert", post_convert),
+    ]
 
 
 async def get_prompt(request: web.Request) -> web.Response:
-    """How many jobs are pending or running: `{"exec_info": {"queue_remaining": n}}`."""
+    """How many jobs are pending or running: `{"exec_info": {"queue_remaining": n, "queue_paused": false}}`."""
     remaining = await request.app[STORE].count()
-    return json_response({"exec_info": {"queue_remaining": remaining}})
+    return json_response(exec_info(remaining, request.app[STORE].paused))
 
 
+@described(
+    fields={
+        "prompt": thing("node id -> {class_type, inputs}, or an editor document"),
+        "client_id": text("the socket that hears of the run"),
+        "prompt_id": text("the id that the job shall have"),
+        "number": number("its place in the queue; smaller ones run first"),
+        "front": flag("before everything that waits"),
+        "extra_data": thing("extra_pnginfo, preview_method and credentials"),
+        "partial_execution_targets": texts("the output nodes to run; all without it"),
+    },
+    required=("prompt",),
+)
 async def post_prompt(request: web.Request) -> web.Response:
-    """Queue a prompt: 200 once it is on the disk, 400 with what is wrong with it, 409 for a known `prompt_id`."""
+    """Queue a prompt: 200 once it is on the disk, 400 with what is wrong with it, 409 for a known `prompt_id`.
+
+    An editor document, alone or under `prompt`, is converted first; the answer's `warnings` then say what did not fit.
+    """
     body = await read_json(request, request.app[SETTINGS].max_json_size)
-    parse_prompt_request(body, now_ms())  # what cannot be a request is refused before anyone waits for a worker
+    uuid_only = request.app[SETTINGS].uuid_prompt_ids
+    if not is_workflow(body):
+        # What cannot be a request is refused before anyone waits for a worker.
+        parse_prompt_request(body, now_ms(), uuid_only=uuid_only)
     await request.app[CATALOGUE].definitions()  # so that a worker that cannot start is said, not waited for
-    asked = parse_prompt_request(await _rewritten(request.app[WORKERS], body), now_ms())
+    body, warnings = await with_prompt(body, request.app[CATALOGUE])
+    body = await _rewritten(request.app[WORKERS], body)
+    asked = parse_prompt_request(body, now_ms(), uuid_only=uuid_only)
     validation = await request.app[WORKERS].ask(lambda worker: worker.validate(asked.prompt, asked.targets))
+    told = {"warnings": warnings} if warnings else {}
     if not validation.outputs:
-        return json_response(refused(validation), status=400)
+        return json_response(refused(validation) | told, status=400)
     job = await _added(request, asked, validation)
     dispatcher = request.app[DISPATCHER]
     dispatcher.announce()
     dispatcher.wake()
-    return json_response(accepted(job.job_id, job.number, validation))
+    return json_response(accepted(job.job_id, job.number, validation) | told)
+
+
+@described(fields={"workflow": thing("an editor document, unless it is the body itself")})
+async def post_convert(request: web.Request) -> web.Response:
+    """The prompt that the editor would send of a document: `{"prompt", "warnings"}`; 400 if it is none.
+
+    The body is the document itself, or `{"workflow": document}`.
+    """
+    body = await read_object(request)
+    document = body.get("workflow") if "workflow" in body and not is_workflow(body) else body
+    converted = await convert(document, request.app[CATALOGUE])
+    return json_response({"prompt": converted.prompt, "warnings": converted.warnings})
 
 
 async def _rewritten(pool: WorkerPool, body: Any) -> Any:

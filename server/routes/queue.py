@@ -1,13 +1,20 @@
-"""`/queue`, `/interrupt` and `/free`: what waits and runs, and how to stop it."""
+"""`/queue`, `/interrupt` and `/free`: what waits and runs, in which order, and how to stop it."""
 
+from collections.abc import AsyncIterator
+from types import NoneType
 from typing import Any
 
 from aiohttp import web
 
+from server.described import described, flag, text, texts, thing
 from server.errors import ApiError
-from server.keys import CREDENTIALS, DISPATCHER, SETTINGS, STORE
-from server.protocol.records import queue_item
-from server.wire import json_response, read_json
+from server.jobs import JobStore, UnfinishedState
+from server.keys import DISPATCHER, SETTINGS, STORE
+from server.protocol.records import queued_text
+from server.protocol.reordering import parse_move
+from server.queue_order import NotWaiting
+from server.streaming import stream_json
+from server.wire import encode, read_json
 
 
 def routes() -> list[web.RouteDef]:
@@ -20,23 +27,46 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-async def get_queue(request: web.Request) -> web.Response:
-    """`{"queue_running", "queue_pending"}`, each in the order in which it runs."""
-    store = request.app[STORE]
-    running = [queue_item(job) for job in await store.in_state("in_progress")]
-    pending = [queue_item(job) for job in await store.in_state("pending")]
-    return json_response({"queue_running": running, "queue_pending": pending})
+async def get_queue(request: web.Request) -> web.StreamResponse:
+    """`{"queue_running", "queue_pending", "queue_paused"}`, the jobs in the order in which they run."""
+    return await stream_json(request, _told(request.app[STORE]))
 
 
+@described(
+    fields={
+        "clear": flag("withdraw all"),
+        "delete": texts("withdraw these"),
+        "pause": flag("hold back what waits, or let it go on"),
+        "move": thing("prompt_id, and its new place"),
+    },
+    answers={200: None},
+)
 async def post_queue(request: web.Request) -> web.Response:
-    """Withdraw pending jobs: `{"clear": true}` or `{"delete": [prompt_id, ...]}`. Unknown ids are no error."""
+    """Withdraw pending jobs (`clear`, `delete`), hold the queue back (`pause`), or give one job another place (`move`).
+
+    `{"clear": true}` or `{"delete": [prompt_id, ...]}`: unknown ids are no error. `{"pause": true}`, and false to go
+    on; it stays so over restarts. `{"move": {"prompt_id": id, "to": "front" | "back"}}`, or with `"before": other`,
+    `"after": other` or `"number": priority` in place of `to`; 404 if a job does not wait.
+    """
     body = await read_object(request)
+    move, pause = parse_move(body.get("move")), body.get("pause")
     chosen = None if body.get("clear") else id_list(body)
-    request.app[CREDENTIALS].drop(await request.app[STORE].withdraw(chosen))
-    request.app[DISPATCHER].announce()
+    if not isinstance(pause, (bool, NoneType)):
+        raise ApiError(400, "invalid_request", "'pause' must be true or false.")
+    store, dispatcher = request.app[STORE], request.app[DISPATCHER]
+    if move is not None:
+        try:
+            await store.move(move)
+        except NotWaiting as missing:
+            raise ApiError(404, "not_found", f"No job '{missing}' is waiting.") from None
+    if pause is not None:
+        await store.pause(pause)
+        dispatcher.wake()
+    await dispatcher.withdraw(chosen)
     return web.Response()
 
 
+@described(fields={"prompt_id": text("only this one")}, answers={200: None})
 async def post_interrupt(request: web.Request) -> web.Response:
     """Stop all running jobs; with `{"prompt_id": id}` only that one, if it runs. Always 200."""
     body = await read_object(request)
@@ -47,6 +77,9 @@ async def post_interrupt(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@described(
+    fields={"unload_models": flag("drop loaded models"), "free_memory": flag("and every memo")}, answers={200: None}
+)
 async def post_free(request: web.Request) -> web.Response:
     """After what runs now, drop the loaded models (`unload_models`) and every memo too (`free_memory`)."""
     body = await read_object(request)
@@ -55,6 +88,21 @@ async def post_free(request: web.Request) -> web.Response:
     if unload_models:
         request.app[DISPATCHER].free(unload_models=unload_models, free_memory=free_memory)
     return web.Response()
+
+
+async def _told(store: JobStore) -> AsyncIterator[str]:
+    # What waits comes first: a job that begins meanwhile is told twice rather than never.
+    states: tuple[tuple[str, UnfinishedState], ...] = (
+        ('{"queue_pending":[', "pending"),
+        ('],"queue_running":[', "in_progress"),
+    )
+    for opening, state in states:
+        between = ""
+        yield opening
+        async for page in store.queued(state, queued_text):
+            yield between + page
+            between = ","
+    yield f'],"queue_paused":{encode(store.paused)}}}'
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

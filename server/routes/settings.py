@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from server.described import JSON, described
 from server.keys import SETTINGS, USER_SETTINGS
 from server.routes.queue import read_object
 from server.wire import json_response, read_json, threaded
@@ -29,6 +30,7 @@ def get_setting(request: web.Request) -> web.Response:
     return json_response(request.app[USER_SETTINGS].read().get(request.match_info["id"]))
 
 
+@described(body=JSON, answers={200: None})
 async def post_settings(request: web.Request) -> web.Response:
     """Merge an object into the settings."""
     changes = await read_object(request)
@@ -36,6 +38,7 @@ async def post_settings(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@described(body=JSON, answers={200: None})
 async def post_setting(request: web.Request) -> web.Response:
     """Set one setting to the JSON value in the body."""
     value = await read_json(request, request.app[SETTINGS].max_json_size)

@@ -1,4 +1,4 @@
-"""`/system_stats`, `/features`, `/users` and `/health`: what runs here, on what."""
+"""`/system_stats`, `/features`, `/users`, `/health` and `/openapi.json`: what runs here, on what."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from executor.worker import Device, WorkerReport
 from server.errors import ApiError
-from server.keys import CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKERS
+from server.keys import API_DESCRIPTION, CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKERS
 from server.protocol.frames import features
 from server.settings import ServerSettings
 from server.wire import json_response, threaded
@@ -26,6 +26,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/features", threaded(get_features)),
         web.get("/users", threaded(get_users)),
         web.get("/health", get_health),
+        web.get("/openapi.json", threaded(get_description)),
     ]
 
 
@@ -59,6 +60,11 @@ async def get_health(request: web.Request) -> web.Response:
             "queue_remaining": remaining,
         }
     )
+
+
+def get_description(request: web.Request) -> web.Response:
+    """Every route of the API as an OpenAPI 3.1 document."""
+    return json_response(request.app[API_DESCRIPTION])
 
 
 async def _report(request: web.Request) -> WorkerReport:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from executor.folders import Folders, PathError
 from server import pictures
+from server.described import FORM, described, one_of, text
 from server.errors import ApiError
 from server.files import store_upload, upload_name
 from server.keys import FOLDERS
@@ -27,12 +28,33 @@ def routes() -> list[web.RouteDef]:
     return [web.post("/upload/image", upload_image), web.post("/upload/mask", upload_mask)]
 
 
+@described(
+    body=FORM,
+    fields={
+        "image": text("the file", format="binary"),
+        "type": one_of("the folder, input without it", "input", "output", "temp"),
+        "subfolder": text("where it shall lie in the folder"),
+        "overwrite": text("'true' replaces a file of the same name, but no result"),
+    },
+    required=("image",),
+)
 async def upload_image(request: web.Request) -> web.Response:
     """Store the file field `image`; answers `{"name", "subfolder", "type"}`. Nothing is overwritten unless asked."""
     form = await _form(request)
     return json_response(await asyncio.to_thread(_keep_image, request.app[FOLDERS], form))
 
 
+@described(
+    body=FORM,
+    fields={
+        "image": text("the file", format="binary"),
+        "original_ref": text("JSON: filename, subfolder and type of the picture that gets the mask"),
+        "type": one_of("the folder, input without it", "input", "output", "temp"),
+        "subfolder": text("where it shall lie in the folder"),
+        "overwrite": text("'true' replaces a file of the same name, but no result"),
+    },
+    required=("image", "original_ref"),
+)
 async def upload_mask(request: web.Request) -> web.Response:
     """As `/upload/image`, but store the picture `original_ref` with the alpha channel of the upload."""
     form = await _form(request)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from executor.folders import PathError, confined
+from server.described import ANY, BYTES, described, flag, text
 from server.errors import ApiError
 from server.files import existing, user_headers, write_atomic
 from server.keys import FOLDERS, SETTINGS
@@ -27,6 +28,14 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
+@described(
+    query={
+        "dir": text("a folder of the user's"),
+        "recurse": flag("and in the folders inside it"),
+        "full_info": flag("answer with sizes and times too"),
+        "split": flag("answer with the parts of each path"),
+    }
+)
 def list_files(request: web.Request) -> web.Response:
     """Files under `dir`: names, `[path, part, ...]` with `split`, objects with `full_info`; `recurse` goes deeper."""
     wanted = request.query.get("dir", "")
@@ -43,6 +52,7 @@ def list_files(request: web.Request) -> web.Response:
     return json_response([[name, *name.split("/")] for name in names] if _flag(request, "split") else names)
 
 
+@described(answers={200: ANY})
 def get_file(request: web.Request) -> web.StreamResponse:
     """The content of a file. Only JSON is shown as what it is; everything else is a download."""
     path = _existing(request, "file")
@@ -50,6 +60,10 @@ def get_file(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
+@described(
+    query={"overwrite": flag("false refuses to replace"), "full_info": flag("answer with size and times too")},
+    body=BYTES,
+)
 async def post_file(request: web.Request) -> web.Response:
     """Store the raw body; answers the path, or an object with `full_info`. `overwrite=false` refuses with 409."""
     path = _inside(request, request.match_info["file"])
@@ -57,12 +71,14 @@ async def post_file(request: web.Request) -> web.Response:
     return await asyncio.to_thread(_store, request, path, body)
 
 
+@described(answers={204: None})
 def delete_file(request: web.Request) -> web.Response:
     """Remove a file: 204, or 404 if there is none."""
     _existing(request, "file").unlink()
     return web.Response(status=204)
 
 
+@described(query={"overwrite": flag("false refuses to replace"), "full_info": flag("answer with size and times too")})
 def move_file(request: web.Request) -> web.Response:
     """Rename a file; `overwrite=false` refuses with 409 if the new name is taken."""
     source, target = _existing(request, "file"), _inside(request, request.match_info["target"])

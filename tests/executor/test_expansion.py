@@ -49,6 +49,12 @@ def shows(value):
     return Result((value,), expand={f"{p}s": inner})
 
 
+def shows_bad(value):
+    p = prefix()
+    nodes = {f"{p}f": node("Fail", value=value), f"{p}s": node("Show", value=[f"{p}f", 0])}
+    return Result((value,), expand=nodes)
+
+
 def counts(count):
     p = prefix()
     return Result((7, [f"{p}c", 0]), expand={f"{p}c": node("Count", count=count)})
@@ -98,6 +104,7 @@ NODES = (
     toy("Nested", (ANY,), "INT", nested),
     toy("Some", (ANY,), "INT", some),
     toy("Shows", (ANY,), "INT", shows),
+    toy("ShowsBad", (ANY,), "INT", shows_bad),
     toy("Counts", (number("count"),), "INT INT", counts),
     toy("Opaque", (ANY,), "INT", opaque),
     toy("Unwrap", (link("box", "BOX"),), "INT", lambda box: (box.value,)),
@@ -168,6 +175,17 @@ async def test_what_shows_something_inside_an_expansion_runs_and_is_told(place):
     assert shown(events) == {"x.0.0.s": [3], "s": [3]}
     (added,) = [event for event in events if isinstance(event, NodesAdded)]
     assert added.nodes["x.0.0.s"].display_id == "elsewhere"
+
+
+async def test_what_fails_inside_an_expansion_is_not_remembered_as_done(place):
+    worker, bench = place
+    prompt = {"n": node("Number", value=3), "x": node("ShowsBad", value=["n", 0]), "s": node("Show", value=["x", 0])}
+    for _ in range(2):
+        events = await run(worker, prompt)
+        (failed,) = [event for event in events if isinstance(event, NodeFailed)]
+        assert (failed.node_id, failed.message) == ("x", "It cannot be.")
+        assert not events[-1].ok
+        assert "x" in bench.take()
 
 
 async def test_equal_work_inside_expansions_is_done_once(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import itertools
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,11 @@ def cache_of(mode, root):
     kind, size = mode
     if kind == "lru":
         return MemoryCache(MEBIBYTE, most_memos=size)
+    if kind == "classic":
+        return MemoryCache(MEBIBYTE, only_current=True)
+    if kind == "ram":
+        lacking = itertools.cycle([0, 0, size * ENTRY_BYTES])
+        return MemoryCache(MEBIBYTE, shortage=lambda: next(lacking))
     memory = MemoryCache(size * (ENTRY_BYTES + 32))
     if kind == "bytes":
         return memory
@@ -160,7 +166,7 @@ def cache_of(mode, root):
     return TieredCache([memory, disk], lambda ui: shown_state(place, ui))
 
 
-modes = st.tuples(st.sampled_from(["bytes", "lru", "disk"]), st.integers(0, 12))
+modes = st.tuples(st.sampled_from(["bytes", "lru", "classic", "ram", "disk"]), st.integers(0, 12))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

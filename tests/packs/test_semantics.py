@@ -3,6 +3,7 @@
 The toy nodes live in packs that a worker process loads from `custom_nodes`; expectations are stated once for all forms.
 """
 
+import asyncio
 import json
 
 import pytest
@@ -389,6 +390,20 @@ class TestEachForm:
         ran = check(packs, form, "p = Steps count=3\ns = Show value=p", {"s": [3]})
         assert {node_id for node_id, _, _ in ran.progress} == {"p"}
         assert [(value, total) for _, value, total in ran.progress if value != 2] == [(1, 3), (3, 3)]
+
+    def test_two_runs_at_once_hear_of_their_own_nodes_only(self, packs, form):
+        def text(name, count):
+            return f"{name} = Steps count={count}\nw{name} = Where value={name}\ns{name} = Show value=w{name}"
+
+        async def both():
+            return await asyncio.gather(
+                packs.run_later(form, text("a", 4), job_id="first"),
+                packs.run_later(form, text("b", 5), job_id="second"),
+            )
+
+        for ran, name, count in zip(packs.wait(both()), "ab", (4, 5), strict=True):
+            assert ran.shown == {f"s{name}": [f'["w{name}", 0]']}
+            assert {(node_id, total) for node_id, _, total in ran.progress} == {(name, count)}
 
     def test_a_picture_of_unfinished_work_is_told(self, packs, form):
         ran = check(packs, form, "p = Paints\ns = Show value=p", {"s": [1]})

@@ -128,7 +128,9 @@ async def starting(tmp_path: Path) -> AsyncIterator[Start]:
         ) -> Server:
             folders = make_folders(base)
             workers = workers or [worker or FakeWorker()]
-            app = make_app(workers, folders, replace(ServerSettings(worker_deadline=5.0, version="1.2.3"), **settings))
+            # Every state is told at once unless a test is about that: what is told must not depend on a clock.
+            default = ServerSettings(worker_deadline=5.0, version="1.2.3", state_interval=0.0)
+            app = make_app(workers, folders, replace(default, **settings))
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

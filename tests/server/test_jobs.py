@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.jobs import DuplicateJob, JobResult, JobStore, NewJob, QueueFull, StoreError
+from server.queue_order import Move
 
 RESULT = JobResult({"1": {"text": ["é\ud800"]}}, {"1": {}}, [["execution_start", {}]], None)
 
@@ -52,6 +53,38 @@ async def test_the_file_is_written_through_to_the_disk(store):
     assert await store._write(lambda table: table._db.execute("PRAGMA journal_mode").fetchone()[0]) == "wal"
 
 
+async def test_what_is_asked_at_the_same_time_is_committed_together_and_each_succeeds_on_its_own(store):
+    commits = await store._write(count_commits)
+    results = await asyncio.gather(
+        *(store.add(new(f"j{n % 40}")) for n in range(50)), store.move(Move("none", "front")), return_exceptions=True
+    )
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert sorted(type(error).__name__ for error in refused) == ["DuplicateJob"] * 10 + ["NotWaiting"]
+    assert [job.job_id for job in await store.in_state("pending")] == [f"j{n}" for n in range(40)]
+    assert store.remaining == 40
+    assert len(commits) < 40
+
+
+def count_commits(table) -> list[str]:
+    """Every COMMIT from now on."""
+    commits: list[str] = []
+    table._db.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
+    return commits
+
+
+async def test_a_defect_in_one_change_undoes_neither_its_neighbours_nor_the_order(store):
+    def defect(table):
+        table._db.execute("UPDATE jobs SET number = 99")
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(
+        store.add(new("a")), store._write(defect), store.add(new("b")), return_exceptions=True
+    )
+    assert isinstance(results[1], ZeroDivisionError)
+    pending = await store.in_state("pending")
+    assert [(job.job_id, job.number) for job in pending] == [("a", 1), ("b", 2)]
+
+
 async def test_what_ran_at_a_crash_is_tried_once_more_and_then_given_up(store):
     for name in "ab":
         await store.add(new(name))
@@ -90,7 +123,7 @@ async def test_an_ended_job_cannot_end_again(store):
     await store.finish("a", "completed", RESULT)
     await store.finish("a", "failed", JobResult())
     assert (await store.get("a")).state == "completed"
-    assert await store.withdraw(["a"]) == []
+    assert await store.withdraw(["a"]) == {}
 
 
 async def test_concurrent_claims_get_different_jobs(store):
@@ -193,7 +226,7 @@ async def play(operations: list[str], path) -> None:
             assert name in pending
         elif operation == "withdraw" and pending:
             gone = pending.pop()
-            assert await store.withdraw([gone]) == [gone]
+            assert list(await store.withdraw([gone])) == [gone]
         elif operation == "forget":
             await store.forget()
             ended.clear()

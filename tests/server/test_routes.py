@@ -34,13 +34,23 @@ HEALTH = {
 }
 
 ANSWERS = [
-    ("GET", "/prompt", None, 200, {"exec_info": {"queue_remaining": int}}),
+    ("GET", "/prompt", None, 200, {"exec_info": {"queue_remaining": int, "queue_paused": bool}}),
     ("POST", "/prompt", {"prompt": SAVE}, 200, {"prompt_id": str, "number": int, "node_errors": {}}),
     ("POST", "/prompt", {"prompt": {}}, 400, ERROR),
-    ("GET", "/queue", None, 200, {"queue_running": [], "queue_pending": []}),
+    ("POST", "/workflow/convert", {"nodes": [], "links": []}, 200, {"prompt": {}, "warnings": []}),
+    ("POST", "/workflow/convert", {"workflow": {"nodes": []}}, 200, {"prompt": {}, "warnings": []}),
+    ("POST", "/workflow/convert", {"prompt": SAVE}, 400, ERROR),
+    ("GET", "/queue", None, 200, {"queue_pending": [], "queue_running": [], "queue_paused": bool}),
     ("POST", "/queue", {"clear": True}, 200, bytes),
     ("POST", "/queue", {"delete": ["unknown"]}, 200, bytes),
     ("POST", "/queue", {"delete": "unknown"}, 400, ERROR),
+    ("POST", "/queue", {"pause": False}, 200, bytes),
+    ("POST", "/queue", {"pause": "yes"}, 400, ERROR),
+    ("POST", "/queue", {"move": {"prompt_id": "unknown", "to": "front"}}, 404, ERROR),
+    ("POST", "/queue", {"move": {"prompt_id": "unknown", "to": "bottom"}}, 400, ERROR),
+    ("POST", "/queue", {"move": {"prompt_id": "unknown", "number": True}}, 400, ERROR),
+    ("POST", "/queue", {"move": {"prompt_id": "unknown", "to": "front", "number": 1}}, 400, ERROR),
+    ("POST", "/queue", {"move": []}, 400, ERROR),
     ("POST", "/interrupt", None, 200, bytes),
     ("POST", "/interrupt", {"prompt_id": "unknown"}, 200, bytes),
     ("POST", "/interrupt", {"prompt_id": 3}, 400, ERROR),
@@ -62,6 +72,12 @@ ANSWERS = [
     ("GET", "/jobs?status=zz", None, 400, {"error": str}),
     ("GET", "/jobs?limit=0", None, 400, {"error": str}),
     ("GET", "/jobs/unknown", None, 404, {"error": str}),
+    ("POST", "/jobs/unknown/cancel", None, 404, {"error": str, "cancelled": bool}),
+    ("POST", "/jobs/not an id/cancel", None, 400, {"error": str, "invalid_ids": [str]}),
+    ("POST", "/jobs/cancel", {"job_ids": ["unknown"]}, 200, {"cancelled": bool}),
+    ("POST", "/jobs/cancel", {"job_ids": ["known", "not an id", 3]}, 400, {"error": str, "invalid_ids": [str]}),
+    ("POST", "/jobs/cancel", {}, 400, {"error": str}),
+    ("GET", "/node_replacements", None, 200, {}),
     ("GET", "/features", None, 200, {"supports_preview_metadata": bool, "max_upload_size": int}),
     ("GET", "/users", None, 200, {"storage": str, "migrated": bool}),
     ("GET", "/extensions", None, 200, []),
@@ -152,7 +168,15 @@ def test_the_table_above_covers_every_route():
     app = web.Application()
     app.add_routes(api_routes())
     asked = {(method, path.partition("?")[0]) for method, path, *_ in ANSWERS}
-    elsewhere = {"/ws", "/object_info", "/system_stats", "/settings", "/settings/{id}", "/userdata/{file}"}
+    elsewhere = {
+        "/ws",
+        "/openapi.json",
+        "/object_info",
+        "/system_stats",
+        "/settings",
+        "/settings/{id}",
+        "/userdata/{file}",
+    }
     for route in api_routes():
         if route.path.startswith("/api/") or route.path in elsewhere:
             continue

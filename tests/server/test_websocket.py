@@ -29,7 +29,10 @@ async def test_a_late_listener_learns_what_is_running(server: Server):
     job = await server.queue(WAIT, client_id="late")
     await server.started()
     async with server.listen("other") as other, server.listen("late") as listener:
-        assert listener.heard[0]["data"] == {"status": {"exec_info": {"queue_remaining": 1}}, "sid": "late"}
+        assert listener.heard[0]["data"] == {
+            "status": {"exec_info": {"queue_remaining": 1, "queue_paused": False}},
+            "sid": "late",
+        }
         executing = await listener.next()
         assert (executing["type"], executing["data"]) == (
             "executing",
@@ -118,6 +121,27 @@ async def test_a_client_that_never_reads_is_dropped_and_delays_nobody(server: Se
             await ping_on(raw)
     finally:
         raw.close()
+
+
+async def test_a_client_that_was_dropped_comes_back_and_learns_what_is_running(server: Server):
+    raw = await open_raw(server, "me")
+    try:
+        prompt = {"1": {"class_type": "Burst", "inputs": {"count": 120}}, **WAIT}
+        job = await server.queue(prompt, client_id="me")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            await ping_on(raw)
+        for _ in range(1000):
+            if (await server.get(f"/jobs/{job}"))[1]["progress"]["node"] == "9":
+                break
+            await asyncio.sleep(0.01)
+    finally:
+        raw.close()
+    async with server.listen("me") as listener:
+        executing, state = await listener.next(), await listener.next()
+        assert executing["data"] == {"node": "9", "display_node": "9", "prompt_id": job}
+        assert state["data"]["nodes"]["9"]["state"] == "running"
+        server.worker.released.set()
+        assert "execution_success" in [message["type"] for message in await listener.until_end()]
 
 
 async def test_an_independent_client_follows_a_run(server: Server):

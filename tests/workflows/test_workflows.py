@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from executor.cache import MemoryCache
+from executor.device_flags import DeviceOptions
 from executor.flags import CacheOptions, PackOptions
 from executor.graph import NodeId
 from executor.headless import read_graph
@@ -31,7 +32,7 @@ def signed(path: Path, base: Path) -> dict[str, str]:
     models = {**folders.models, "checkpoints": (HERE / "models" / "checkpoints",)}
     options = WorkerOptions(
         type(folders)(folders.input, folders.output, folders.temp, folders.user, models),
-        True,
+        DeviceOptions(cpu=True),
         None,
         CacheOptions(0, 0),
         PackOptions(enabled=False),

@@ -4,6 +4,7 @@ import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { setValue } from "../graph/commands.ts";
 import { BYPASSED, type GraphNode, MUTED, type NodeId } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
+import { writeJson } from "../graph/json.ts";
 import { widgetsOf, type Widgets } from "../graph/widgets.ts";
 import type { NodeRun } from "../store/run_state.ts";
 import type { NodeBox } from "./geometry.ts";
@@ -122,7 +123,7 @@ function UnknownNode({ node }: { readonly node: GraphNode }) {
   return (
     <div className="unknown-note">
       <p>This server does not know “{node.type}”. Its data is kept as it is.</p>
-      <code>{JSON.stringify(values)}</code>
+      <code>{writeJson(values)}</code>
     </div>
   );
 }

@@ -1,6 +1,10 @@
-/** JSON as the files hold it, and the questions asked of it. Knows nothing of workflows. */
+/**
+ * JSON as the files hold it, and the questions asked of it. Knows nothing of workflows.
+ *
+ * Invariant: an integer is a bigint where a double would round it, and only there; seeds are that large.
+ */
 
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject;
 export interface JsonObject {
   readonly [key: string]: Json | undefined;
 }
@@ -17,7 +21,9 @@ export function asString(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
+/** For arithmetic and bounds; an integer that no double holds becomes the nearest one. */
 export function asNumber(value: unknown): number | null {
+  if (typeof value === "bigint") return Number(value);
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
@@ -31,18 +37,64 @@ export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return [...keys].every((key) => sameJson(a[key], b[key]));
 }
 
-const STRING_OR_BARE_NUMBER = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
+/** A whole number as it is kept: a number while that is exact, else a bigint. */
+export function integer(value: number | bigint): number | bigint {
+  const isSmall = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+  if (isSmall) return Number(value);
+  return typeof value === "bigint" ? value : BigInt(Math.round(value));
+}
+
+const STRING = String.raw`"[^"\\]*(?:\\[^][^"\\]*)*"`;
+const STRING_OR_BARE_NUMBER = new RegExp(String.raw`${STRING}|-?\b(?:NaN|Infinity)\b`, "g");
+const STRING_OR_NUMBER = new RegExp(String.raw`${STRING}|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?`, "g");
+const MARK = "integer:";
 
 /**
- * Parses JSON that Python wrote: bare NaN and Infinity, which JSON forbids, become null.
+ * Parses JSON that Python wrote: bare NaN and Infinity, which JSON forbids, become null, and integers stay exact.
  * Throws SyntaxError as JSON.parse does.
  */
 export function parseJson(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parseExactly(text);
   } catch (error) {
     const repaired = text.replace(STRING_OR_BARE_NUMBER, (token) => (token.startsWith('"') ? token : "null"));
     if (repaired === text) throw error;
-    return JSON.parse(repaired) as Json;
+    return parseExactly(repaired);
+  }
+}
+
+/** Integers that JSON.parse would round go through it as marked strings. */
+function parseExactly(text: string): Json {
+  if (!/\d{16}/.test(text)) return JSON.parse(text) as Json;
+  let mark = MARK;
+  while (text.includes(mark)) mark += ":";
+  const marked = text.replace(STRING_OR_NUMBER, (token) =>
+    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token,
+  );
+  const raw = JSON.parse(marked) as Json;
+  return marked === text ? raw : unmark(raw, mark);
+}
+
+function unmark(value: Json, mark: string): Json {
+  if (typeof value === "string") return value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value;
+  if (isArray(value)) return value.map((item) => unmark(item, mark));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unmark(item ?? null, mark)]));
+}
+
+/** JSON.stringify that writes a bigint as the integer that it is. */
+export function writeJson(value: unknown, indent?: number): string {
+  for (let mark = MARK; ; mark += ":") {
+    let count = 0;
+    const replace = (_: string, item: unknown): unknown => {
+      if (typeof item !== "bigint") return item;
+      count += 1;
+      return `${mark}${item}`;
+    };
+    const text = JSON.stringify(value, replace, indent);
+    if (count === 0) return text;
+    const marked = new RegExp(`"${mark}(-?\\d+)"`, "g");
+    // A string of the document that looks like a mark: another mark is tried.
+    if (text.match(marked)?.length === count) return text.replace(marked, "$1");
   }
 }

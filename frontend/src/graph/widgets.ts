@@ -8,7 +8,7 @@
 import type { GraphNode } from "./document.ts";
 import type { InputDefinition, NodeDefinition } from "./definitions.ts";
 import { optionInputs, optionKeys } from "./dynamic.ts";
-import { isArray, type Json } from "./json.ts";
+import { integer, isArray, type Json, writeJson } from "./json.ts";
 
 export const CONTROLS = ["fixed", "increment", "decrement", "randomize"] as const;
 export type Control = (typeof CONTROLS)[number];
@@ -60,7 +60,7 @@ export function defaultValue(input: InputDefinition): Json {
   switch (input.widget) {
     case "integer":
     case "number":
-      return typeof input.options["min"] === "number" ? Math.max(0, input.options["min"]) : 0;
+      return leastOf(input);
     case "toggle":
       return false;
     case "combo":
@@ -73,6 +73,10 @@ export function defaultValue(input: InputDefinition): Json {
     case null:
       return null;
   }
+}
+
+function leastOf({ options: { min } }: InputDefinition): Json {
+  return (typeof min === "number" || typeof min === "bigint") && min > 0 ? min : 0;
 }
 
 /** The places of `widgets_values` in order. `read` gives the value at a place, on which later places may depend. */
@@ -134,7 +138,7 @@ function settle(
     else {
       values[entry.key] = entryDefault(entry);
       if (raw !== undefined && raw !== null && entry.role === "value") {
-        warnings.push(`“${entry.key}” cannot be ${JSON.stringify(raw)}; it shows its default instead.`);
+        warnings.push(`“${entry.key}” cannot be ${writeJson(raw)}; it shows its default instead.`);
       }
     }
   });
@@ -161,7 +165,7 @@ function coerce(entry: WidgetEntry, value: Json | undefined): Json | undefined {
   if (entry.role === "control") return value === true ? "randomize" : value === false ? "fixed" : value;
   const numeric = entry.input.widget === "integer" || entry.input.widget === "number";
   if (numeric && typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)))
-    return Number(value);
+    return /^\s*-?\d+\s*$/.test(value) ? integer(BigInt(value)) : Number(value);
   return value;
 }
 
@@ -178,7 +182,7 @@ export function valueFits(input: InputDefinition, value: Json): boolean {
   switch (input.widget) {
     case "integer":
     case "number":
-      return typeof value === "number" && Number.isFinite(value);
+      return typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value));
     case "toggle":
       return typeof value === "boolean";
     case "text":

@@ -48,7 +48,6 @@ interface Scope {
 }
 
 const key = (node: NodeId, input: string): string => `${node}\u0000${input}`;
-const MAX_INTEGER = 2 ** 50 - 1;
 
 export function writePrompt(document: WorkflowDocument, definitions: Definitions): Prompt {
   const prompt: Record<string, PromptNode> = {};
@@ -226,9 +225,5 @@ class Conversion {
 
 /** A bare list of two would read as a link. */
 function asLiteral(value: Json): Json {
-  if (isArray(value)) return { __value__: value };
-  if (typeof value === "number" && Number.isInteger(value) && Math.abs(value) > MAX_INTEGER) {
-    return Math.sign(value) * (MAX_INTEGER + 1);
-  }
-  return value;
+  return isArray(value) ? { __value__: value } : value;
 }

@@ -4,7 +4,7 @@
  */
 import { type NodeId, type WorkflowDocument, linkInto, nodesOf } from "../graph/document.ts";
 import type { Definitions, InputDefinition } from "../graph/definitions.ts";
-import { asNumber, type Json } from "../graph/json.ts";
+import { asNumber, integer, type Json } from "../graph/json.ts";
 import { definitionOf } from "../graph/sockets.ts";
 import { type WidgetEntry, widgetsOf } from "../graph/widgets.ts";
 
@@ -68,12 +68,24 @@ function draw(
   if (control === "fixed") return before;
   if (control !== "randomize" && !wasUsed) return before;
   if (input.widget === "combo") return drawChoice(input.choices ?? [], before, control, random);
-  if (typeof before !== "number") return before;
+  if (typeof before !== "number" && typeof before !== "bigint") return before;
+  const step = asNumber(input.options["step"]) ?? 1;
+  if (control !== "randomize") return count(input, before, control === "decrement" ? -step : step);
   const min = Math.max(asNumber(input.options["min"]) ?? 0, -LARGEST_DRAWN);
   const max = Math.min(asNumber(input.options["max"]) ?? LARGEST_DRAWN, LARGEST_DRAWN);
-  const step = asNumber(input.options["step"]) ?? 1;
-  if (control === "randomize") return min + Math.floor(random() * ((max - min) / step + 1)) * step;
-  return Math.min(max, Math.max(min, before + (control === "decrement" ? -step : step)));
+  return min + Math.floor(random() * ((max - min) / step + 1)) * step;
+}
+
+/** The next value, exact however large, within the input's bounds. */
+function count({ options, widget }: InputDefinition, before: number | bigint, by: number): number | bigint {
+  if (widget !== "integer") {
+    const [min, max] = [asNumber(options["min"]) ?? 0, asNumber(options["max"]) ?? LARGEST_DRAWN];
+    return Math.min(max, Math.max(min, Number(before) + by));
+  }
+  const next = integer(BigInt(before) + BigInt(Math.round(by)));
+  const { min = 0, max } = options;
+  if ((typeof min === "number" || typeof min === "bigint") && next < min) return min;
+  return (typeof max === "number" || typeof max === "bigint") && next > max ? max : next;
 }
 
 function drawChoice(choices: readonly Json[], before: Json, control: Json | undefined, random: () => number): Json {

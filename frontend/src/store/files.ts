@@ -1,13 +1,14 @@
 /** Opening, saving and drafts: between files, the server's workflows, the browser's storage and the document. */
 import { arrange } from "../graph/arrange.ts";
 import { type GraphNode, EMPTY_DOCUMENT, type NodeId, type WorkflowDocument, nodeId } from "../graph/document.ts";
-import { type Json, type JsonObject } from "../graph/json.ts";
+import { type Json, type JsonObject, writeJson } from "../graph/json.ts";
 import { openFile, openJson, openText, type Opened } from "../graph/open_file.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
 import { defaultSize, NOTHING_SHOWN, placeNode } from "../canvas/geometry.ts";
+import type { Job } from "../protocol/jobs.ts";
 import type { ServerApi } from "../protocol/api.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Editor } from "./editor.ts";
@@ -80,6 +81,13 @@ export class Files {
     await this.show(openText("the pasted text", text, this.editor.definitions), "Pasted");
   }
 
+  /** Opens the workflow that a job was made from. */
+  async openJob({ number, workflow }: Pick<Job, "number" | "workflow">): Promise<void> {
+    if (!workflow) return;
+    await this.ready();
+    await this.show(openJson(`the workflow of job ${number}`, workflow, this.editor.definitions), `Job ${number}`);
+  }
+
   async openStored(path: string): Promise<boolean> {
     return this.guarded(async () => {
       const text = await this.api.readStored(path);
@@ -115,10 +123,7 @@ export class Files {
 
   downloadPrompt(): void {
     const { name } = this.editor.documents.getState();
-    download(
-      `${name}.prompt.json`,
-      JSON.stringify(writePrompt(this.editor.document, this.editor.definitions), null, 2),
-    );
+    download(`${name}.prompt.json`, writeJson(writePrompt(this.editor.document, this.editor.definitions), 2));
   }
 
   workflow(): JsonObject {
@@ -126,7 +131,7 @@ export class Files {
   }
 
   private workflowText(): string {
-    return JSON.stringify(this.workflow(), null, 2);
+    return writeJson(this.workflow(), 2);
   }
 
   private async show(opened: Opened, name: string, stored: string | null = null): Promise<void> {

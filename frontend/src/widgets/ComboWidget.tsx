@@ -1,7 +1,7 @@
 /** One of several choices. Long lists are searched by typing; a saved choice that no longer exists is shown as missing. */
 import { useState } from "react";
 import { optionKeys } from "../graph/dynamic.ts";
-import type { Json } from "../graph/json.ts";
+import { type Json, writeJson } from "../graph/json.ts";
 import { ChoiceList } from "./ChoiceList.tsx";
 import type { WidgetProps } from "./widget.ts";
 
@@ -60,5 +60,5 @@ export function ComboWidget({ input, label, value, onChange, onDone }: WidgetPro
 }
 
 function show(value: Json): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : writeJson(value);
 }

@@ -1,16 +1,15 @@
 /** A number: type it, step it with the arrows, or slide its label. */
 import { type PointerEvent, useRef, useState } from "react";
-import { asNumber } from "../graph/json.ts";
-import { clampTo, parseNumber, rangeOf, showNumber, stepBy } from "./numbers.ts";
+import { asNumeric, clampTo, type Numeric, parseNumber, rangeOf, showNumber, stepBy } from "./numbers.ts";
 import type { WidgetProps } from "./widget.ts";
 
 const PIXELS_A_STEP = 6;
 
 export function NumberWidget({ input, label, value, onChange, onDone }: WidgetProps) {
   const range = rangeOf(input);
-  const number = asNumber(value) ?? 0;
+  const number = asNumeric(value) ?? 0;
   const [typed, setTyped] = useState<string | null>(null);
-  const slide = useRef<{ readonly x: number; readonly from: number } | null>(null);
+  const slide = useRef<{ readonly x: number; readonly from: Numeric } | null>(null);
   const commit = (): void => {
     const parsed = typed === null ? null : parseNumber(typed);
     setTyped(null);
@@ -49,9 +48,10 @@ export function NumberWidget({ input, label, value, onChange, onDone }: WidgetPr
         inputMode={range.isInteger ? "numeric" : "decimal"}
         role="spinbutton"
         aria-label={label}
-        aria-valuenow={number}
-        aria-valuemin={Number.isFinite(range.min) ? range.min : undefined}
-        aria-valuemax={Number.isFinite(range.max) ? range.max : undefined}
+        aria-valuenow={Number(number)}
+        aria-valuetext={String(number)}
+        aria-valuemin={boundOf(range.min)}
+        aria-valuemax={boundOf(range.max)}
         value={typed ?? showNumber(range, number)}
         onFocus={(event) => event.currentTarget.select()}
         onChange={(event) => setTyped(event.currentTarget.value)}
@@ -76,4 +76,8 @@ export function NumberWidget({ input, label, value, onChange, onDone }: WidgetPr
       </span>
     </>
   );
+}
+
+function boundOf(bound: Numeric): number | undefined {
+  return Number.isFinite(Number(bound)) ? Number(bound) : undefined;
 }

@@ -1,4 +1,5 @@
 /** The widget for a kind of value. */
+import { writeJson } from "../graph/json.ts";
 import { NumberWidget } from "./NumberWidget.tsx";
 import { ComboWidget } from "./ComboWidget.tsx";
 import { TextWidget } from "./TextWidget.tsx";
@@ -28,7 +29,7 @@ function Raw({ input, value }: WidgetProps) {
   return (
     <>
       <span className="widget-label">{input.name}</span>
-      <code className="widget-raw">{JSON.stringify(value)}</code>
+      <code className="widget-raw">{writeJson(value)}</code>
     </>
   );
 }

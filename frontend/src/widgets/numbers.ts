@@ -1,14 +1,21 @@
-/** Arithmetic of number widgets: parsing, stepping, rounding to what the definition allows. */
+/** Arithmetic of number widgets: parsing, stepping, rounding to what the definition allows. Integers stay exact. */
 import type { InputDefinition } from "../graph/definitions.ts";
-import { asNumber } from "../graph/json.ts";
+import { asNumber, integer, type Json } from "../graph/json.ts";
+
+/** A bigint is an integer that no double holds; both compare with each other. */
+export type Numeric = number | bigint;
 
 export interface NumberRange {
-  readonly min: number;
-  readonly max: number;
+  readonly min: Numeric;
+  readonly max: Numeric;
   readonly step: number;
   readonly isInteger: boolean;
   /** Digits after the point that are shown. */
   readonly digits: number;
+}
+
+export function asNumeric(value: Json | undefined): Numeric | null {
+  return typeof value === "bigint" ? value : asNumber(value);
 }
 
 export function rangeOf({ options, widget }: InputDefinition): NumberRange {
@@ -18,8 +25,8 @@ export function rangeOf({ options, widget }: InputDefinition): NumberRange {
   const finest = round > 0 ? Math.min(round, step) : step;
   const digits = isInteger ? 0 : Math.max(1, Math.min(6, Math.ceil(-Math.log10(finest) - 1e-9)));
   return {
-    min: asNumber(options["min"]) ?? -Infinity,
-    max: asNumber(options["max"]) ?? Infinity,
+    min: asNumeric(options["min"]) ?? -Infinity,
+    max: asNumeric(options["max"]) ?? Infinity,
     step,
     isInteger,
     digits,
@@ -27,18 +34,24 @@ export function rangeOf({ options, widget }: InputDefinition): NumberRange {
 }
 
 /** The nearest allowed value. Typed values need not be multiples of the step. */
-export function clampTo(range: NumberRange, value: number): number {
-  const rounded = range.isInteger ? Math.round(value) : Number(value.toFixed(Math.max(range.digits, 6)));
-  return Math.min(range.max, Math.max(range.min, rounded));
+export function clampTo(range: NumberRange, value: Numeric): Numeric {
+  const rounded = range.isInteger
+    ? integer(typeof value === "bigint" ? value : Math.round(value))
+    : Number(Number(value).toFixed(Math.max(range.digits, 6)));
+  if (rounded < range.min) return range.min;
+  return rounded > range.max ? range.max : rounded;
 }
 
-export function stepBy(range: NumberRange, value: number, steps: number): number {
-  const moved = value + steps * range.step;
-  return clampTo(range, range.isInteger ? moved : Number(moved.toFixed(Math.max(range.digits, 3))));
+export function stepBy(range: NumberRange, value: Numeric, steps: number): Numeric {
+  const by = steps * range.step;
+  if (!range.isInteger) return clampTo(range, Number((Number(value) + by).toFixed(Math.max(range.digits, 3))));
+  const whole = typeof value === "bigint" ? value : BigInt(Math.round(value));
+  return clampTo(range, whole + BigInt(Math.round(by)));
 }
 
 /** What a person typed; null when it is no number. Accepts sums such as 512*1.5, and a comma for the point. */
-export function parseNumber(text: string): number | null {
+export function parseNumber(text: string): Numeric | null {
+  if (/^\s*-?\d+\s*$/.test(text)) return integer(BigInt(text));
   const match = /^\s*(-?\d*[.,]?\d+(?:e[-+]?\d+)?)\s*(?:([-+*/x])\s*(-?\d*[.,]?\d+))?\s*$/i.exec(text);
   if (!match) return null;
   const left = Number(match[1]?.replace(",", "."));
@@ -50,8 +63,8 @@ export function parseNumber(text: string): number | null {
   return result !== undefined && Number.isFinite(result) ? result : null;
 }
 
-export function showNumber(range: NumberRange, value: number): string {
-  if (range.isInteger) return String(value);
+export function showNumber(range: NumberRange, value: Numeric): string {
+  if (range.isInteger || typeof value === "bigint") return String(value);
   const short = value.toFixed(range.digits);
   return Number(short) === value ? short : String(value);
 }

@@ -5,7 +5,7 @@ import { change, startHistory } from "../../src/graph/history.ts";
 import { controlKey, drawValues, type LastUsed } from "../../src/store/controls.ts";
 import { graph, id, TOYS } from "../graph/toy.ts";
 
-function noise(seed: number, control: string, links: string[] = []): WorkflowDocument {
+function noise(seed: number | bigint, control: string, links: string[] = []): WorkflowDocument {
   const document = graph(links.length > 0 ? { 1: "Noise", 2: "Noise" } : { 1: "Noise" }, links);
   const seeded = change(startHistory(document), setValue(id(1), "seed", seed));
   return change(seeded, setValue(id(1), "control_after_generate", control)).document;
@@ -31,6 +31,13 @@ describe("before a run a seed", () => {
     expect(draw(noise(7, "increment"))).toBeNull();
     expect(draw(noise(7, "increment"), used(7))).toBe(8);
     expect(draw(noise(7, "decrement"), used(7))).toBe(6);
+  });
+  test("counts exactly beyond what a double holds", () => {
+    const document = noise(9007199254740992n, "increment");
+    const lastUsed = new Map([[controlKey(id(1), "seed"), 9007199254740992n]]);
+    expect(drawValues(document, TOYS, lastUsed, () => 0.5)).toEqual([
+      { node: id(1), widget: "seed", value: 9007199254740993n },
+    ]);
   });
   test("does not count below its least", () => expect(draw(noise(0, "decrement"), used(0))).toBeNull());
   test("that a link feeds stays", () => expect(draw(noise(7, "randomize", ["2.0 -> 1.seed INT"]), used(7))).toBeNull());

@@ -6,8 +6,9 @@ import { searchNodes } from "../../src/panels/node_search.ts";
 import { TOYS } from "../graph/toy.ts";
 
 describe("typed numbers", () => {
-  const cases: [string, number | null][] = [
+  const cases: [string, number | bigint | null][] = [
     ["12", 12],
+    ["18446744073709551615", 18446744073709551615n],
     ["-0.5", -0.5],
     ["0,25", 0.25],
     [".5", 0.5],
@@ -34,6 +35,13 @@ describe("numbers keep to their definition", () => {
     ]));
   test("stepped without crumbs", () =>
     expect([0.1, 0.2, 0.3, 5.7].map((value) => stepBy(cfg, value, 1))).toEqual([0.2, 0.3, 0.4, 5.8]));
+  test("exact where a double is not", () => {
+    const seed = rangeOf(parseInput("seed", ["INT", { min: 0, max: 18446744073709551615n }], true));
+    expect(clampTo(seed, 18446744073709551616n)).toBe(18446744073709551615n);
+    expect(stepBy(seed, 9007199254740991, 2)).toBe(9007199254740993n);
+    expect(stepBy(seed, 9007199254740993n, -2)).toBe(9007199254740991);
+    expect(showNumber(seed, 9007199254740993n)).toBe("9007199254740993");
+  });
   test("within their range", () =>
     expect([clampTo(cfg, 400), clampTo(cfg, -1), clampTo(steps, 0), clampTo(steps, 3.6)]).toEqual([100, 0, 1, 4]));
 });

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoints.names import text_names, unet_names, vae_names
-from nodes.diffusion.families.sd1 import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX
+from nodes.diffusion.checkpoints.names import unet_names, vae_names
+from nodes.diffusion.families.ldm import UNET_PREFIX, VAE_PREFIX
+from nodes.diffusion.families.sd1 import TEXT_PREFIX
 
 
 def sd1_state_dict(unet: nn.Module, vae: nn.Module, text_model: nn.Module) -> dict[str, Tensor]:
@@ -15,13 +16,18 @@ def sd1_state_dict(unet: nn.Module, vae: nn.Module, text_model: nn.Module) -> di
     parts: tuple[tuple[str, nn.Module, Callable[[Iterable[str]], dict[str, str]]], ...] = (
         (UNET_PREFIX, unet, unet_names),
         (VAE_PREFIX, vae, vae_names),
-        (TEXT_PREFIX, text_model, text_names),
+        (TEXT_PREFIX, text_model, _text_names),
     )
     for prefix, network, names_of in parts:
         state = network.state_dict()
         names = names_of(state)
         tensors |= {prefix + names[name]: _original_shape(names[name], value) for name, value in state.items()}
     return tensors
+
+
+def _text_names(parameters: Iterable[str]) -> dict[str, str]:
+    """transformers 5 has dropped `text_model.`."""
+    return {name: name.removeprefix("text_model.") for name in parameters}
 
 
 def _original_shape(name: str, value: Tensor) -> Tensor:

@@ -75,10 +75,11 @@ def _foreign(start: bytes, size: int) -> str | None:
         return "is a web page (HTML), not a model file. Download the file itself; the site may ask you to log in first."
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the model itself. Fetch it with `git lfs pull`."
-    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        return "is a pickle (PyTorch .ckpt), which can run code and is never opened. Get the .safetensors version."
     if start.startswith(b"GGUF"):
-        return "is a GGUF file, which holds quantized weights in a layout that this loader does not read."
+        return (
+            "is a GGUF file, which takes the extra `gguf` (not part of this version) to read. Get the .safetensors "
+            "version."
+        )
     return None
 
 

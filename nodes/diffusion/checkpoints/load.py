@@ -1,106 +1,130 @@
 """Opens a checkpoint: header, family, networks, memory-mapped weights. Copies no tensor and computes nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import safe_open
-from torch import Tensor, nn
+import torch
+from torch import nn
 
-from nodes.diffusion.checkpoints.detect import canonical_names, detect_family
-from nodes.diffusion.checkpoints.header import CheckpointError, Header, read_header
-from nodes.diffusion.checkpoints.names import text_names, unet_names, vae_names
-from nodes.diffusion.families import sd1
-from nodes.diffusion.memory.network import Network
+from nodes.diffusion.checkpoints.assemble import assemble, listed, untaken
+from nodes.diffusion.checkpoints.detect import check_channels, detect_family, latent_channels, text_prefix
+from nodes.diffusion.checkpoints.header import CheckpointError
+from nodes.diffusion.checkpoints.names import unet_names, vae_names
+from nodes.diffusion.checkpoints.source import Part, Source, open_source, part_under
+from nodes.diffusion.checkpoints.text_names import Take, text_takes
+from nodes.diffusion.families.clip import projection_width, text_config
+from nodes.diffusion.families.family import Family, TextPart
+from nodes.diffusion.families.ldm import UNET_PREFIX, VAE_PREFIX, unet_config, vae_config
+from nodes.diffusion.memory.network import Network, Role
 
-_PREFIXES = (sd1.UNET_PREFIX, sd1.VAE_PREFIX, sd1.TEXT_PREFIX)
-_SHOWN = 3
-"""How many tensor names an error lists before it only counts."""
+log = logging.getLogger(__name__)
+
+_ELSEWHERE = ("model_ema.", "embedder.", "noise_augmentor.", "alphas_", "sqrt_", "posterior_", "log_one_", "betas")
+"""Beginnings of names outside the networks that belong to training or to nodes that read them themselves."""
+_MARKS = frozenset({"global_step", "epoch", "v_pred", "ztsnr", "denoiser.sigmas", "edm_mean", "edm_std", "lvlb_weights",
+                    "logvar", "scale_factor", "scaled_fp8"})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
     """What a checkpoint holds; none of it resident yet."""
 
-    family: str
+    family: Family
+    source: Source
     unet: Network
     vae: Network
-    text_model: Network
+    text_models: tuple[Network, ...]
+    """In the order of the family's text parts."""
 
 
 def load_networks(path: Path) -> Networks:
-    """The networks of an original SD 1.x single file of any width. Raises CheckpointError naming the file and what is
-    wrong with it: not a safetensors file, truncated, of an unknown family, or with tensors missing or misshapen."""
-    header = read_header(path)
-    names = canonical_names(header.shapes)
-    shapes = {original: header.shapes[name] for original, name in names.items()}
-    try:
-        family = detect_family({**header.shapes, **shapes})
-        unet, vae, text = sd1.unet_config(shapes), sd1.vae_config(shapes), sd1.text_config(shapes)
-    except ValueError as error:
-        raise CheckpointError(f"{path.name} cannot be loaded: {error}.") from error
-    except (KeyError, IndexError) as error:
-        raise CheckpointError(f"{path.name} is incomplete: it lacks the tensor {error}.") from error
+    """The networks of a single file in the original layout, of any width. Raises CheckpointError naming the file and
+    what is wrong with it: not a model file, truncated, of an unknown family, or with tensors missing or misshapen."""
+    source = open_source(path)
+    with explained(source):
+        family = detect_family(source.shapes)
+        unet, vae = part_under(source, UNET_PREFIX), part_under(source, VAE_PREFIX)
+        check_channels(unet.shapes, latent_channels(vae.shapes))
+        texts = [part_under(source, text_prefix(source.shapes, text) or text.prefix) for text in family.text]
+        networks = Networks(
+            family,
+            source,
+            load_unet(family, unet),
+            load_vae(family.latent_scale, vae),
+            tuple(load_text(text, part) for text, part in zip(family.text, texts, strict=True)),
+        )
+    _warn_of_strangers(source, (unet, vae, *texts))
+    return networks
 
+
+@contextmanager
+def explained(source: Source) -> Iterator[None]:
+    """Turns clauses about a source's content into a CheckpointError that names it."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{source.title} cannot be loaded: {error}.") from error
+    except (KeyError, IndexError) as error:
+        raise CheckpointError(f"{source.title} is incomplete: it lacks the tensor {error}.") from error
+
+
+def load_unet(family: Family, part: Part, storage: torch.dtype | None = None) -> Network:
+    """The UNet of a part in the original layout; its large weights stay in `storage` if that is given.
+
+    Raises ValueError or KeyError with a clause, and CheckpointError.
+    """
     # Imported here because it takes seconds, and a run that reuses its memos never opens a checkpoint.
     from nodes.diffusion.checkpoints import networks
 
-    modules = networks.make_unet(unet), networks.make_vae(vae), networks.make_text_model(text)
-    for module, prefix, names_of in zip(modules, _PREFIXES, (unet_names, vae_names, text_names), strict=True):
-        _check_complete(path, prefix, module.state_dict(), names_of, shapes)
-    tensors = _open(header, names)
-    weights = (
-        networks.unet_weights(tensors, unet),
-        networks.vae_weights(tensors, vae),
-        networks.text_weights(tensors),
-    )
-    return Networks(
-        family,
-        Network("unet", modules[0], _only(weights[0], modules[0])),
-        Network("vae", modules[1], _only(weights[1], modules[1])),
-        Network("text", modules[2], _only(weights[2], modules[2])),
-    )
+    shapes = part.shapes
+    module = networks.make_unet(unet_config(shapes, family.heads) | family.additional(shapes))
+    takes = {name: Take(one) for name, one in unet_names(module.state_dict()).items()}
+    return _assembled("unet", module, part, takes, storage)
 
 
-def _only(weights: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """The weights that the network has parameters for; files also carry position ids and training leftovers."""
-    return {name: weights[name] for name in module.state_dict()}
+def load_vae(scale: float, part: Part) -> Network:
+    """The autoencoder of a part in the original layout."""
+    from nodes.diffusion.checkpoints import networks
+
+    module = networks.make_vae(vae_config(part.shapes, scale))
+    return _assembled("vae", module, part, {name: Take(one) for name, one in vae_names(module.state_dict()).items()})
 
 
-def _open(header: Header, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Memory-mapped tensors under their original names."""
-    with safe_open(header.path, framework="pt", device="cpu") as file:
-        return {original: file.get_tensor(name) for original, name in names.items()}
+def load_text(text: TextPart, part: Part) -> Network:
+    """A text model in the layout that `text` names."""
+    from nodes.diffusion.checkpoints import networks
+
+    shapes = part.shapes
+    width = projection_width(shapes) if text.projected else None
+    module = networks.make_text_model(text_config(shapes, text.layout, text.activation), width)
+    return _assembled("text", module, part, text_takes(module.state_dict(), text.layout))
 
 
-def _check_complete(
-    path: Path,
-    prefix: str,
-    parameters: Mapping[str, Tensor],
-    names_of: Callable[[Iterable[str]], dict[str, str]],
-    shapes: Mapping[str, tuple[int, ...]],
-) -> None:
-    """Raise CheckpointError if a parameter has no tensor, or one with another number of elements."""
-    expected = {prefix + name: parameters[ours] for ours, name in names_of(parameters).items()}
-    missing = sorted(name for name in expected if name not in shapes)
-    if missing:
-        raise CheckpointError(f"{path.name} is incomplete: {_listed(missing)} missing.")
-    # 1x1 convolutions and linear layers stand for each other, so only the sides other than 1 must agree.
-    wrong = [name for name, want in expected.items() if _sides(shapes[name]) != _sides(tuple(want.shape))]
-    if wrong:
-        name = wrong[0]
-        raise CheckpointError(
-            f"{path.name} does not fit its family: {name} is {list(shapes[name])} where "
-            f"{list(expected[name].shape)} is expected ({len(wrong)} such tensors)."
-        )
+def _assembled(
+    role: Role, module: nn.Module, part: Part, takes: dict[str, Take], storage: torch.dtype | None = None
+) -> Network:
+    network = assemble(role, module, part, takes, storage)
+    warn_of(part.source, untaken(part, takes))
+    return network
 
 
-def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(side for side in shape if side != 1)
+def warn_of(source: Source, names: list[str]) -> None:
+    """Say in one line which tensors of a source nothing takes."""
+    if names:
+        them = "it" if len(names) == 1 else "them"
+        log.warning(
+            "%s: %s not used, because no network of its family has a place for %s.",
+            source.title, listed(sorted(names)), them,
+        )  # fmt: skip
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    if len(names) > _SHOWN:
-        return f"{shown} and {len(names) - _SHOWN} more tensors are"
-    return f"{shown} {'are' if len(names) > 1 else 'is'}"
+def _warn_of_strangers(source: Source, parts: tuple[Part, ...]) -> None:
+    """Tensors outside every network, which is how a file of a slightly different kind shows itself."""
+    known = {name for part in parts for name in part.names.values()} | _MARKS
+    strangers = [name for name in source.shapes if name not in known and not name.startswith(_ELSEWHERE)]
+    warn_of(source, [name for name in strangers if not name.endswith(("logit_scale", "position_ids"))])

@@ -1,7 +1,7 @@
-"""Tensor names of the original Stable Diffusion 1.x file for the parameters of diffusers' and transformers' networks.
+"""Tensor names of the original latent-diffusion layout for the parameters of diffusers' and transformers' networks.
 
-Only names; a pure function of the networks' own parameter names, so any size works. Loading converts the other way
-with diffusers' converters; these names serve to write files and to say what a file lacks.
+Only names; a pure function of the networks' own parameter names, so any size works. Files are read and written by the
+same table, and what a file lacks is named by it; tests compare it with diffusers' converters.
 """
 
 import re
@@ -13,6 +13,10 @@ _UNET_ENDS = {
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
+    "class_embedding.linear_1": "label_emb.0.0",
+    "class_embedding.linear_2": "label_emb.0.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
 }
 _RESNET = {
     "norm1": "in_layers.0",
@@ -22,7 +26,11 @@ _RESNET = {
     "time_emb_proj": "emb_layers.1",
     "conv_shortcut": "skip_connection",
 }
-_VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+_VAE_ATTENTION = {
+    "group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out",
+    "query": "q", "key": "k", "value": "v", "proj_attn": "proj_out",
+}  # fmt: skip
+"""With the names that diffusers had before 0.18, which are still in files."""
 
 
 def unet_names(parameters: Iterable[str]) -> dict[str, str]:
@@ -40,11 +48,6 @@ def vae_names(parameters: Iterable[str]) -> dict[str, str]:
     return {name: _vae_name(name, levels) for name in found}
 
 
-def text_names(parameters: Iterable[str]) -> dict[str, str]:
-    """CLIPTextModel parameter -> original name, without prefix. transformers 5 has dropped `text_model.`."""
-    return {name: name.removeprefix("text_model.") for name in parameters}
-
-
 def _unet_name(name: str, layers: int, attended: set[str]) -> str:
     stem, _, leaf = name.rpartition(".")
     if stem in _UNET_ENDS:
@@ -54,7 +57,7 @@ def _unet_name(name: str, layers: int, attended: set[str]) -> str:
         return f"middle_block.{2 * int(index)}.{_resnet(rest)}" if kind == "resnets" else f"middle_block.1.{rest}"
     match = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)", name)
     if match is None:
-        raise KeyError(f"'{name}' has no place in the original SD 1.x layout.")
+        raise KeyError(f"'{name}' has no place in the original layout.")
     way, block, kind, index, rest = match.groups()
     place = int(block) * (layers + 1) + int(index)
     # The first input block is the convolution at the entrance, and each level ends in its down- or upsampler.

@@ -6,19 +6,31 @@ One object for each worker, handed to the nodes that ask for it. It knows no fam
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psutil
 import torch
 
 from nodes.diffusion.memory.network import Network, Role
+from nodes.diffusion.memory.preferences import Preferences, settled
+
+T = TypeVar("T")
 
 ACTIVATIONS = 1 << 30
-"""Bytes of an accelerator's memory that are left free for what a network computes on the way."""
+"""Bytes of an accelerator's memory that are left free for what a network computes on the way, where nobody says how
+much that is."""
 
 CPU_SHARE = 0.6
 """Share of the machine's memory that resident networks may take when the CPU is the device."""
+
+LOW_SHARE = 0.5
+"""Part of a denoising network that may stay on the device with residency `low`."""
+
+
+class DeviceFull(RuntimeError):
+    """What was asked for does not fit on the device, not even with weights elsewhere or in tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +50,38 @@ class DeviceMemory:
     Invariant: a network inside `resident` never leaves, and one that nobody else holds is not kept alive.
     """
 
-    def __init__(self, device: torch.device, budget: int) -> None:
+    def __init__(self, device: torch.device, budget: int, preferences: Preferences | None = None) -> None:
+        """`budget`: bytes for weights and for what is computed with them."""
         self.device = device
+        self.preferences = preferences or Preferences()
         self._budget = budget
         self._uses: weakref.WeakKeyDictionary[Network, int] = weakref.WeakKeyDictionary()
         """How many blocks use each network now; in the order of last use."""
         self._lock = threading.RLock()
 
     def dtype(self, role: Role) -> torch.dtype:
-        """What a network of this role computes in: float32 on the CPU, half elsewhere, except for the autoencoder,
-        whose decoder loses visible precision in half."""
-        return torch.float32 if self.device.type == "cpu" or role == "vae" else torch.float16
+        """What a network of this role computes in."""
+        return self.preferences.computed(role, self.device_of(role))
+
+    def device_of(self, role: Role) -> torch.device:
+        """Where a network of this role computes."""
+        return torch.device("cpu") if role == "vae" and self.preferences.cpu_vae else self.device
 
     @contextlib.contextmanager
-    def resident(self, *networks: Network) -> Iterator[None]:
-        """Hold the networks on the device while the block runs; they stay there afterwards until others need room."""
+    def resident(self, *networks: Network, activations: int | None = None, spread: bool = False) -> Iterator[None]:
+        """Hold the networks on the device while the block runs; they stay there afterwards until others need room.
+
+        `activations`: bytes that the block will need beside the weights; None is a guess. `spread`: keep no weight on
+        the device that is not computing, however much room there is.
+        """
+        if activations is None:
+            activations = 0 if self.device.type == "cpu" else ACTIVATIONS
         with self._lock:
             for network in networks:
                 self._uses[network] = self._uses.pop(network, 0) + 1
             try:
                 for network in networks:
-                    self._admit(network)
+                    self._admit(network, activations, spread=spread)
             except BaseException:
                 self._release(networks)
                 raise
@@ -67,6 +90,32 @@ class DeviceMemory:
         finally:
             with self._lock:
                 self._release(networks)
+                if self.preferences.unload_after_use:
+                    for network in self._idle():
+                        network.unload()
+
+    def attempt(
+        self,
+        network: Network,
+        work: Callable[[], T],
+        what: str,
+        *,
+        activations: int = 0,
+        otherwise: Callable[[], T] | None = None,
+    ) -> T:
+        """`work` with `network` resident. If memory runs out, everything else leaves and it is tried once more: as
+        `otherwise`, or with the weights brought layer by layer. Raises DeviceFull, which says what there was."""
+        try:
+            with self.resident(network, activations=activations):
+                return work()
+        except torch.OutOfMemoryError:
+            pass  # what it held is gone only once its frames are
+        self.free()
+        try:
+            with self.resident(network, activations=activations, spread=otherwise is None):
+                return (otherwise or work)()
+        except torch.OutOfMemoryError as error:
+            raise DeviceFull(self._complaint(network, activations, what)) from error
 
     def free(self) -> None:
         """Drop every network that is not in use."""
@@ -85,26 +134,67 @@ class DeviceMemory:
         memory = psutil.virtual_memory()
         return DeviceState(str(self.device), self.device.type, self.device.index, memory.total, memory.available)
 
-    def resident_bytes(self) -> int:
-        """Memory that the resident networks' weights take."""
-        with self._lock:
-            return sum(network.bytes_as(network.dtype) for network in list(self._uses) if network.resident)
+    def numerics(self) -> str:
+        """What decides the last digits of a result, in words: results of another device or type are not its own."""
+        roles: tuple[Role, ...] = ("unet", "vae", "text")
+        types = (f"{role} {self.preferences.stored(role) or self.dtype(role)}" for role in roles)
+        noise = "noise drawn on the CPU" if self.preferences.cpu_noise else "noise drawn where it is used"
+        return ", ".join((self.device.type, self.state().name, *types, str(self.device_of("vae")), noise))
 
-    def _admit(self, network: Network) -> None:
-        dtype = self.dtype(network.role)
-        if (network.device, network.dtype) == (self.device, dtype):
-            return
-        need = network.bytes_as(dtype)
+    def resident_bytes(self) -> int:
+        """Memory of the device that weights take."""
+        with self._lock:
+            return sum(network.held for network in list(self._uses) if network.device == self.device)
+
+    def _admit(self, network: Network, activations: int, *, spread: bool) -> None:
+        device = network.pinned or self.device_of(network.role)
+        dtype, storage = self.preferences.computed(network.role, device), self.preferences.stored(network.role)
+        need = network.bytes_as(dtype, storage)
+        keep: int | None = None
         idle = self._idle()
-        while idle and self.resident_bytes() + need > self._budget:
-            idle.pop(0).unload()
+        if device == self.device:
+            room = self._room_beside(network, activations)
+            while idle and need > room:
+                idle.pop(0).unload()
+                room = self._room_beside(network, activations)
+            keep = 0 if spread else self._kept(network.role, need, room)
+
+        def load(keep: int | None) -> None:
+            network.load(device, dtype, storage=storage, keep=keep, channels_last=self.preferences.channels_last)
+
         try:
-            network.load(self.device, dtype)
+            load(keep)
         except torch.OutOfMemoryError:
             for other in idle:
                 other.unload()
-            torch.cuda.empty_cache()
-            network.load(self.device, dtype)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            load(min(keep, need // 2) if keep is not None else None)
+
+    def _kept(self, role: Role, need: int, room: int) -> int | None:
+        """Bytes of a network's weights that may stay on the device; None for all."""
+        match self.preferences.residency:
+            case "high" | "normal":
+                return None
+            case "none":
+                return 0
+            case "low" if role == "unet":
+                return min(int(need * LOW_SHARE), max(0, room))
+        return None if need <= room else max(0, room)
+
+    def _room_beside(self, network: Network, activations: int) -> int:
+        others = self.resident_bytes() - (network.held if network.device == self.device else 0)
+        return self._budget - activations - others
+
+    def _complaint(self, network: Network, activations: int, what: str) -> str:
+        weights = network.bytes_as(self.dtype(network.role), self.preferences.stored(network.role))
+        state = self.state()
+        return (
+            f"{what} does not fit on {state.name}: it needs about {_gib(weights)} for the weights and "
+            f"{_gib(activations)} for what is computed, and of {_gib(state.memory_total)} there are "
+            f"{_gib(state.memory_free)} free. Take a smaller picture or batch, or start with --lowvram or a smaller "
+            "weight type."
+        )
 
     def _idle(self) -> list[Network]:
         """Resident networks that no block uses, the least recently used first."""
@@ -115,12 +205,21 @@ class DeviceMemory:
             self._uses[network] -= 1
 
 
-def choose_memory(*, cpu: bool = False) -> DeviceMemory:
-    """The accelerator that torch finds, or the CPU if there is none or `cpu` asks for it, with a fitting budget."""
-    if not cpu and torch.cuda.is_available():
-        device = torch.device("cuda", torch.cuda.current_device())
+def choose_memory(preferences: Preferences | None = None) -> DeviceMemory:
+    """The accelerator that torch finds, or the CPU if there is none or it is preferred, with a fitting budget."""
+    wanted = preferences or Preferences()
+    if wanted.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    if not wanted.cpu and torch.cuda.is_available():
+        device = torch.device("cuda", torch.cuda.current_device() if wanted.device is None else wanted.device)
         free, _ = torch.cuda.mem_get_info(device)
-        return DeviceMemory(device, max(free - ACTIVATIONS, free // 2))
-    if not cpu and torch.backends.mps.is_available():
-        return DeviceMemory(torch.device("mps"), psutil.virtual_memory().total // 2)
-    return DeviceMemory(torch.device("cpu"), int(psutil.virtual_memory().total * CPU_SHARE))
+        return DeviceMemory(device, free - (wanted.reserve or 0), wanted)
+    total = psutil.virtual_memory().total
+    if not wanted.cpu and torch.backends.mps.is_available():
+        return DeviceMemory(torch.device("mps"), total // 2 - (wanted.reserve or 0), wanted)
+    device = torch.device("cpu")
+    return DeviceMemory(device, int(total * CPU_SHARE) - (wanted.reserve or 0), settled(wanted, device))
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -5,7 +5,7 @@ Ho and Salimans 2022, "Classifier-Free Diffusion Guidance". Knows no sampler.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -15,7 +15,8 @@ from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import Region, lay_out
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.sampling.steering import Guided, perpendicular, steer
-from nodes.diffusion.values import Conditioning, Model
+from nodes.diffusion.sampling.telling import Telling, ask_network
+from nodes.diffusion.values import Conditioning, Model, Told
 
 _TINY = 1e-37
 """Keeps the mean of no conditions at 0."""
@@ -97,6 +98,8 @@ class Pass:
     """(B, tokens, width)"""
     groups: tuple[int, ...]
     """For each region, the index of the conditioning that it belongs to."""
+    told: Told = field(default_factory=Told)
+    """What the network is told besides the tokens, with B rows everywhere."""
 
 
 Around = Callable[[Callable[[Pass], Tensor], Pass], Tensor]
@@ -109,12 +112,14 @@ class Predictions:
     def __init__(
         self, model: Model, groups: Sequence[Conditioning], latent: Tensor, around: Around | None = None
     ) -> None:
-        """`model` must be resident while the object is used. Raises ValueError if an area lies outside `latent`."""
+        """`model` must be resident while the object is used. Raises ValueError if an area lies outside `latent`, or if
+        a condition is for another model."""
         self.sampling = model.sampling
         self._model = model
         self._around = around
         self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
+        self._telling = Telling(model, groups, latent)
         device, dtype = model.network.device, model.network.dtype
         self._tokens = {
             id(region.condition): region.condition.tokens.to(device, dtype)
@@ -149,25 +154,27 @@ class Predictions:
         contexts = [self._tokens[id(region.condition)] for _, region in batch]
         levels = torch.full((len(cuts),), sigma, device=x.device)
         tokens = torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)])
-        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch))
+        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch), self._telling.batch(batch, x))
         denoised = self._around(self._through, one) if self._around else self._through(one)
         return denoised.unflatten(0, (len(batch), len(x)))
 
     def _through(self, one: Pass) -> Tensor:
-        return denoise(self._model, one.x, one.sigma, one.tokens)
+        return denoise(self._model, one.x, one.sigma, one.tokens, one.told)
 
 
-def denoise(model: Model, x: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
+def denoise(model: Model, x: Tensor, sigma: Tensor, tokens: Tensor, told: Told | None = None) -> Tensor:
     """The clean latents that a resident network sees in (B, channels, h, w) `x` at levels (B,) under (B, tokens, width)
-    `tokens`."""
+    `tokens` and what else it is told."""
     network, sampling = model.network, model.sampling
-    prediction = network.module(
-        sampling.network_input(x, sigma).to(network.dtype),
-        sampling.timestep(sigma),
-        encoder_hidden_states=tokens,
-        return_dict=False,
-    )[0]
+    scaled = sampling.network_input(x, sigma).to(network.dtype)
+    prediction = ask_network(network.module, scaled, sampling.timestep(sigma), tokens, told)
     return sampling.denoised(prediction.to(x.dtype), x, sigma)
+
+
+def with_mask(guider: Guider, mask: Tensor) -> Guider:
+    """The guider for latents that may change only where (N, 1, h, w) `mask` says; some networks want to know."""
+    changed: Any = guider
+    return replace(changed, model=replace(guider.model, mask=mask)) if guider.model.tell else guider
 
 
 class _Steered:

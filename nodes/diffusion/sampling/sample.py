@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.guidance import Guider, MaskedModel
+from nodes.diffusion.sampling.guidance import Guider, MaskedModel, with_mask
 from nodes.diffusion.sampling.noise import CPU, ON_CPU, Noise, NoisePlaces, SeededNoise, generator_on
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import fit_mask
@@ -80,6 +80,8 @@ def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -
     noise = settings.noise.of(latent).to(device)
     from_scratch = sigmas[0] > sampling.sigma_max or math.isclose(sigmas[0], sampling.sigma_max, rel_tol=1e-5)
     x = sampling.noised(sigmas[0], noise, start, from_scratch=from_scratch)
+    if latent.noise_mask is not None:
+        guider = with_mask(guider, fit_mask(latent.noise_mask, start))
     denoiser = guider.denoiser(start)
     if latent.noise_mask is not None:
         denoiser = _masked(denoiser, start, noise, latent.noise_mask, model, settings)
@@ -92,7 +94,8 @@ def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -
 
     source = SeededNoise(x, sigmas, settings.noise.seed, settings.places(device))
     x = sampling.finished(sigmas[-1], settings.sampler.function(denoiser, x, sigmas, source, watch))
-    made = (replace(latent, samples=(one / model.latent_scale).cpu()) for one in (x, estimate))
+    space = model.space or latent.space
+    made = (replace(latent, samples=(one / model.latent_scale).cpu(), space=space) for one in (x, estimate))
     return Outcome(*made)
 
 

@@ -1,6 +1,7 @@
 """Encodes text with a CLIP text model: every chunk in one batch, weights applied to the result."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,8 @@ class Encoding:
     tokens: Tensor
     """(1, 77 * chunks, width)"""
     pooled: Tensor
-    """(1, width): the last layer at the first chunk's end token, after the final norm."""
+    """(1, width): the last layer at the first chunk's end token, after the final norm, and projected by a model that
+    has a projection."""
 
 
 @torch.no_grad()
@@ -30,31 +32,61 @@ def encode(network: Network, tokenizer: Tokenizer, text: str, layer: int = -1) -
     applied to whichever it is. A weight w scales a token's difference from the encoding of the empty prompt at the
     same place: z = z_empty + w (z - z_empty).
     """
-    return encode_chunks(network, tokenizer, make_chunks(tokenizer, text), layer)
+    return encode_chunks(network, make_chunks(tokenizer, text), make_chunks(tokenizer, "")[0], layer)
 
 
 @torch.no_grad()
-def encode_chunks(network: Network, tokenizer: Tokenizer, chunks: Sequence[Chunk], layer: int = -1) -> Encoding:
-    """The same for text that is in chunks already."""
+def encode_chunks(
+    network: Network, chunks: Sequence[Chunk], empty: Chunk, layer: int = -1, *, normed: bool = True
+) -> Encoding:
+    """The same for text that is in chunks already, and the `empty` prompt's chunk. Not `normed`: hidden layers are
+    taken without the final norm."""
     weighted = any(weight != 1.0 for chunk in chunks for weight in chunk.weights)
-    batch = [*chunks, *make_chunks(tokenizer, "")] if weighted else chunks
-    hidden, pooled = _forward(network, batch, layer)
+    batch = [*chunks, empty] if weighted else chunks
+    hidden, pooled = _forward(network, batch, layer, normed=normed)
     if weighted:
-        empty, hidden = hidden[-1:], hidden[:-1]
+        nothing, hidden = hidden[-1:], hidden[:-1]
         weights = torch.tensor([chunk.weights for chunk in chunks], device=hidden.device, dtype=hidden.dtype)
-        hidden = empty + weights[:, :, None] * (hidden - empty)
+        hidden = nothing + weights[:, :, None] * (hidden - nothing)
     return Encoding(hidden.reshape(1, -1, hidden.shape[-1]).float().cpu(), pooled[:1].float().cpu())
 
 
-def _forward(network: Network, chunks: Sequence[Chunk], layer: int) -> tuple[Tensor, Tensor]:
-    """Normed hidden states (N, 77, width) of `layer`, and pooled (N, width)."""
+def _forward(network: Network, chunks: Sequence[Chunk], layer: int, *, normed: bool) -> tuple[Tensor, Tensor]:
+    """Hidden states (N, 77, width) of `layer`, and pooled (N, width)."""
     model, device = network.module, network.device
     tokens = torch.tensor([chunk.tokens for chunk in chunks], device=device)
-    states = model(input_ids=tokens, output_hidden_states=True).hidden_states
+    with _vectors_in_place(network, chunks):
+        states = model(input_ids=tokens, output_hidden_states=True).hidden_states
     # A layer before the first is the first: the widget's range is that of the largest text models.
     layer = max(layer, -len(states))
     norm = model.get_submodule("final_layer_norm")
     ends = (tokens == END).int().argmax(dim=1)
     last = norm(states[-1])
-    hidden = last if layer == -1 else norm(states[layer])
-    return hidden, last[torch.arange(len(chunks), device=device), ends]
+    if not normed:
+        hidden = states[layer]
+    else:
+        hidden = last if layer == -1 else norm(states[layer])
+    pooled = last[torch.arange(len(chunks), device=device), ends]
+    projection = getattr(model, "text_projection", None)
+    return hidden, pooled if projection is None else projection(pooled)
+
+
+@contextlib.contextmanager
+def _vectors_in_place(network: Network, chunks: Sequence[Chunk]) -> Iterator[None]:
+    """While the block runs, the token embedding gives the chunks' vectors in their places."""
+    places = [(row, place, vector) for row, chunk in enumerate(chunks) for place, vector in chunk.vectors]
+    if not places:
+        yield
+        return
+
+    def put(_: object, __: object, embedded: Tensor) -> Tensor:
+        embedded = embedded.clone()
+        for row, place, vector in places:
+            embedded[row, place] = vector.to(embedded)
+        return embedded
+
+    hook = network.module.get_submodule("embeddings.token_embedding").register_forward_hook(put)
+    try:
+        yield
+    finally:
+        hook.remove()

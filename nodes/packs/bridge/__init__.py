@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion import values
-from nodes.diffusion.sampling.guidance import CfgGuider, DualCfgGuider
+from nodes.diffusion.sampling.guidance import CfgGuider, DualCfgGuider, PerpNegGuider
 from nodes.diffusion.sampling.noise import Noise
 from nodes.diffusion.sampling.samplers.contract import SamplerChoice
 from nodes.packs.bridge import conditions, guiders, latents, wrappers
@@ -31,7 +31,7 @@ def to_pack(value: Any) -> Any:
             return conditions.to_list(value)
         case values.Model() | values.TextEncoder() | values.VAE() | SamplerChoice() | Noise():
             return wrappers.wrap(value)
-        case CfgGuider() | DualCfgGuider() | guiders.PackGuider():
+        case CfgGuider() | DualCfgGuider() | PerpNegGuider() | guiders.PackGuider():
             return guiders.to_guider(value)
     return value
 

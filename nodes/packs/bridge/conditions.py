@@ -6,12 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Condition, Conditioning
+from nodes.diffusion.values import Area, Condition, Conditioning, PictureSize
 from nodes.packs.bridge.missing import refuse
 
 _KNOWN = frozenset(
-    {"pooled_output", "area", "strength", "set_area_to_bounds", "mask", "mask_strength", "start_percent", "end_percent"}
-)
+    {
+        "pooled_output", "area", "strength", "set_area_to_bounds", "mask", "mask_strength", "start_percent",
+        "end_percent", "width", "height", "crop_w", "crop_h", "target_width", "target_height", "aesthetic_score",
+        "concat_latent_image", "concat_mask",
+    }
+)  # fmt: skip
 _NO_POOLED = "pooled_output is absent"
 """Attached to a condition that a pack made without a pooled text; ours always have one."""
 
@@ -78,7 +82,7 @@ def options_of(condition: Condition) -> dict[str, Any]:
         options["set_area_to_bounds"] = condition.within_mask_bounds
     if (condition.start, condition.end) != (0, 1):
         options |= {"start_percent": condition.start, "end_percent": condition.end}
-    return options
+    return options | _size_options(condition.size) | _picture_options(condition)
 
 
 def condition_of(tokens: Tensor, options: Mapping[str, Any]) -> Condition:
@@ -102,6 +106,10 @@ def condition_of(tokens: Tensor, options: Mapping[str, Any]) -> Condition:
         start=float(options.get("start_percent", 0.0)),
         end=float(options.get("end_percent", 1.0)),
         attached=attached,
+        size=_size(options),
+        aesthetic_score=options.get("aesthetic_score"),
+        picture=_float(options.get("concat_latent_image")),
+        picture_mask=None if (one := _float(options.get("concat_mask"))) is None else one.reshape(-1, *one.shape[-2:]),
     )
 
 
@@ -127,3 +135,38 @@ def _area(sides: Sequence[Any]) -> Area:
     relative = sides[0] == "percentage"
     height, width, y, x = sides[1:] if relative else sides
     return Area(x, y, width, height, relative=relative)
+
+
+def _size(options: Mapping[str, Any]) -> PictureSize | None:
+    if "width" not in options or "height" not in options:
+        return None
+    return PictureSize(
+        int(options["width"]),
+        int(options["height"]),
+        int(options.get("crop_w", 0)),
+        int(options.get("crop_h", 0)),
+        int(options.get("target_width", 0)),
+        int(options.get("target_height", 0)),
+    )
+
+
+def _size_options(size: PictureSize | None) -> dict[str, Any]:
+    if size is None:
+        return {}
+    told = {"width": size.width, "height": size.height, "crop_w": size.crop_left, "crop_h": size.crop_top}
+    if size.target_width and size.target_height:
+        told |= {"target_width": size.target_width, "target_height": size.target_height}
+    return told
+
+
+def _picture_options(condition: Condition) -> dict[str, Any]:
+    told = {
+        "aesthetic_score": condition.aesthetic_score,
+        "concat_latent_image": condition.picture,
+        "concat_mask": condition.picture_mask,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _float(value: Any) -> Tensor | None:
+    return None if value is None else value.to("cpu", torch.float32)

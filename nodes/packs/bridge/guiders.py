@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.guidance import CfgGuider, DualCfgGuider, Guider
+from nodes.diffusion.sampling.guidance import CfgGuider, DualCfgGuider, Guider, PerpNegGuider
 from nodes.diffusion.sampling.sample import Outcome, Settings
 from nodes.diffusion.sampling.samplers.contract import Denoiser, Report, SamplerChoice
 from nodes.diffusion.values import Latent, Model
@@ -44,7 +44,7 @@ class PackSampler:
 def to_guider(guider: Guider) -> Any:
     """The guider as an object with `sample`, `predict_noise`, `set_conds`."""
     import comfy.samplers
-    from comfy_extras import nodes_custom_sampler
+    from comfy_extras import nodes_custom_sampler, nodes_perpneg
 
     match guider:
         case PackGuider():
@@ -54,6 +54,10 @@ def to_guider(guider: Guider) -> Any:
             made = nodes_custom_sampler.Guider_DualCFG(_patcher(guider.model))
             made.set_conds(*map(conditions.to_list, groups))
             made.set_cfg(guider.cfg_first, guider.cfg_second, nested=guider.nested)
+        case PerpNegGuider():
+            made = nodes_perpneg.Guider_PerpNeg(_patcher(guider.model))
+            made.set_conds(*map(conditions.to_list, (guider.positive, guider.negative, guider.empty)))
+            made.set_cfg(guider.cfg, guider.scale)
         case CfgGuider():
             made = comfy.samplers.CFGGuider(_patcher(guider.model))
             made.set_conds(conditions.to_list(guider.positive), conditions.to_list(guider.negative))
@@ -76,11 +80,13 @@ def of_guider(value: Any) -> Guider:
     return PackGuider(value, replace(patcher.to_value(), run=run))
 
 
-def to_sampler(choice: SamplerChoice) -> Any:
-    """The sampler as an object with `sample`."""
+def to_sampler(choice: SamplerChoice, *, cpu_noise: bool = False) -> Any:
+    """The sampler as an object with `sample`; `cpu_noise` as in `Settings`."""
     import comfy.samplers
 
-    return choice.function.source if isinstance(choice.function, PackSampler) else comfy.samplers.KSAMPLER.of(choice)
+    if isinstance(choice.function, PackSampler):
+        return choice.function.source
+    return comfy.samplers.KSAMPLER.of(choice, cpu_noise)
 
 
 def of_sampler(value: Any) -> SamplerChoice:
@@ -104,7 +110,7 @@ def run(guider: Guider, latent: Latent, settings: Settings, report: Report) -> O
     samples: Tensor = theirs.sample(
         settings.noise.of(latent),
         latent.samples.to(torch.float32),
-        to_sampler(settings.sampler),
+        to_sampler(settings.sampler, cpu_noise=settings.cpu_noise),
         settings.sigmas,
         denoise_mask=None if mask is None else mask.reshape(-1, 1, *mask.shape[-2:]),
         callback=callback,

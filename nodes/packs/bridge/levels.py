@@ -121,8 +121,7 @@ def of_library(sampling: ModelSampling) -> Any:
             made = type("ModelSampling", (shim.ModelSamplingDiscrete, shape), {})()
             made.set_sigmas(sampling.table)
         case _:
-            kind = getattr(sampling, "prediction", type(sampling).__name__)
-            raise Unsupported(f"The model's noise levels ({kind}) cannot be shown to node packs.")
+            made = shim.OtherModelSampling(sampling)
     made.origin = sampling
     return made
 

@@ -143,7 +143,7 @@ METHODS = {
     "model.model_sampling.percent_to_sigma model.model_sampling.sigma_min model.model_sampling.sigma_max "
     "model.diffusion_model model.latent_format model.model_config model.process_latent_in model.process_latent_out",
     "CLIP": "clone tokenize encode_from_tokens encode_from_tokens_scheduled patcher cond_stage_model clip_layer "
-    "load_sd get_sd add_patches get_key_patches",
+    "load_sd get_sd add_patches get_key_patches patcher.model_state_dict",
     "VAE": "encode decode encode_tiled decode_tiled downscale_ratio latent_channels first_stage_model patcher get_sd "
     "spacial_compression_decode",
 }
@@ -238,7 +238,7 @@ def inside_a_checkpoint_loads_as_three_objects() -> None:
     assert vae is None
     assert vision is None
     assert from_pack(model, "*").network.role == "unet"
-    assert from_pack(clip, "*").network.role == "text"
+    assert from_pack(clip, "*").models[0].network.role == "text"
     assert model.model.model_config.unet_config["in_channels"] == 4
     assert model.get_model_object("diffusion_model") is model.model.diffusion_model
     sampling = model.get_model_object("model_sampling")
@@ -404,6 +404,18 @@ def inside_a_module_of_a_pack_is_moved_like_our_networks() -> None:
     assert sorted(patcher.get_key_patches()) == ["bias", "weight"]
     assert patcher.get_model_object("weight") is module.weight
     assert from_pack(patcher, "MODEL") is patcher
+
+
+def inside_built_in_nodes_that_are_not_there_yet_say_so_when_they_are_used() -> None:
+    from comfy_extras import nodes_mask, nodes_upscale_model
+
+    for refused in (
+        lambda: nodes_upscale_model.ImageUpscaleWithModel().upscale(None, None),
+        lambda: nodes_mask.NoSuchNode().execute(),
+    ):
+        with pytest.raises(RuntimeError, match="Heddle"):
+            refused()
+    assert not hasattr(nodes_mask, "no_function")
 
 
 def inside_pasting_cuts_off_what_lies_outside() -> None:

@@ -1,6 +1,7 @@
 """What packs do to sampling, run where packs live. See `test_comfy_sampling.py`."""
 # ruff: noqa: ARG001, ARG002, ARG005  functions that packs hand over take what they are given
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -261,6 +262,88 @@ def inside_our_guiders_sample_in_packs() -> None:
         assert torch.allclose(samples, expected, atol=1e-5), type(ours).__name__
 
 
+def inside_what_our_own_nodes_did_to_a_model_counts_in_packs() -> None:
+    from nodes.diffusion.sampling.masks import differential
+    from nodes.diffusion.sampling.steering import Steering, damped, projected, rescaled
+
+    words = text("a small red cube at night"), text("day"), text("")
+    for steering in (
+        Steering(formula=rescaled(0.7)),
+        Steering(before=(projected(0.5, 5.0, -0.5), damped)),
+        Steering(after=(lambda step: step.denoised * 0.9,)),
+    ):
+        model = replace(loaded().MODEL, steering=steering)
+        assert torch.allclose(by_pack(to_pack(model)), by_node(model), atol=1e-6)
+        assert torch.allclose(by_pack(to_pack(model), cfg=1.0), by_node(model, cfg=1.0), atol=1e-6)
+        guider = custom_sampling.perp_neg_guider(
+            model=model, positive=words[0], negative=words[1], empty_conditioning=words[2], cfg=4.0, neg_scale=0.8
+        )
+        theirs = to_pack(guider)
+        assert from_pack(theirs, "GUIDER") is guider
+        theirs.set_cfg(4.0, 0.8000001)
+        made = by_custom_node(from_pack(theirs, "GUIDER")).output.samples
+        assert torch.allclose(made, by_custom_node(guider).output.samples, atol=1e-4)
+        patched = to_pack(model).clone()
+        patched.set_model_sampler_cfg_function(
+            lambda args: args["uncond"] + args["cond_scale"] * (args["cond"] - args["uncond"])
+        )
+        if steering.formula is None:
+            assert torch.allclose(by_pack(patched), by_node(model), atol=1e-4)
+        changed = replace(from_pack(patched, "MODEL"), steering=Steering())
+        assert torch.allclose(by_node(changed), by_node(loaded().MODEL), atol=1e-4)
+    mask = torch.linspace(0, 1, 64).expand(1, 8, 64)
+    model = replace(loaded().MODEL, mask_rule=differential(1.0))
+    assert torch.equal(by_pack(to_pack(model), start=latent(mask)), by_node(model, start=latent(mask)))
+
+
+def inside_noise_levels_that_packs_have_no_class_for_count_too() -> None:
+    from nodes.diffusion.sampling.prediction import distilled
+
+    plain = loaded().MODEL.sampling
+    for levels in (distilled(plain), replace(plain, prediction="lcm"), replace(plain, prediction="x0")):
+        model = replace(loaded().MODEL, sampling=levels)
+        for sampler in ("euler", "lcm"):
+            assert torch.equal(by_pack(to_pack(model), sampler=sampler), by_node(model, sampler=sampler))
+        shown = to_pack(model).get_model_object("model_sampling")
+        assert shown.percent_to_sigma(0.5) == pytest.approx(levels.level_at(0.5))
+
+
+def inside_networks_are_told_the_same_of_the_scene_by_packs() -> None:
+    from nodes.diffusion.values import Told
+
+    def scenes(sample: Any, start: Latent) -> list[Any]:
+        seen: list[Any] = []
+
+        def tell(condition: Any, scene: Any) -> Told:
+            seen.append(scene)
+            return Told()
+
+        sample(replace(loaded().MODEL, tell=tell), start)
+        return seen[:2]
+
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:] = 1
+    for start in (latent(), latent(mask)):
+        ours = scenes(lambda model, start: by_node(model, start=start), start)
+        theirs = scenes(lambda model, start: by_pack(to_pack(model), start=start), start)
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.equal(one.latent, other.latent)
+            assert one.negative == other.negative
+            assert (one.mask is None) == (other.mask is None) == (start.noise_mask is None)
+            assert one.mask is None or torch.equal(one.mask, other.mask)
+
+
+def inside_packs_see_which_family_a_model_is_of() -> None:
+    import comfy.latent_formats
+    import comfy.model_base
+
+    plain, large = to_pack(loaded().MODEL).model, to_pack(replace(loaded().MODEL, family="sdxl")).model
+    assert isinstance(large, comfy.model_base.SDXL)
+    assert isinstance(large.latent_format, comfy.latent_formats.SDXL)
+    assert not isinstance(plain, comfy.model_base.SDXL)
+    assert plain.latent_format.scale_factor == loaded().MODEL.latent_scale
+
+
 def inside_a_changed_guider_is_no_longer_ours() -> None:
     model, words = loaded().MODEL, text("day")
     ours = custom_sampling.cfg_guider(model=model, positive=words, negative=words, cfg=4.0)
@@ -319,6 +402,53 @@ def inside_samplers_and_schedules_that_a_pack_adds_are_found_by_name() -> None:
     assert torch.equal(*made)
     with pytest.raises(ValueError, match="no scheduler called 'none'"):
         comfy.samplers.calculate_sigmas(sampling_of_it, "none", 4)
+
+
+def inside_a_sampler_takes_its_noise_from_a_function_of_a_pack() -> None:
+    levels: list[tuple[float, float]] = []
+
+    def nothing(sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        levels.append((float(sigma), float(sigma_next)))
+        return torch.zeros(())
+
+    guider = custom_sampling.cfg_guider(
+        model=loaded().MODEL, positive=text("a small red cube at night"), negative=text("day"), cfg=5.0
+    )
+    for name in ("euler_ancestral", "dpmpp_2m_sde"):
+        made = [
+            by_custom_node(guider, from_pack(comfy.samplers.ksampler(name, options), "SAMPLER")).output.samples
+            for options in ({"noise_sampler": nothing}, {"s_noise": 0.0}, {"eta": 1.0})
+        ]
+        assert torch.equal(made[0], made[1]), "no noise is no noise"
+        assert not torch.allclose(made[1], made[2], atol=1e-3)
+        ours = custom_sampling.k_sampler_select(sampler_name=name)
+        assert torch.equal(made[2], by_custom_node(guider, ours).output.samples)
+    assert all(sigma > sigma_next > 0 for sigma, sigma_next in levels)
+    assert len(levels) == 2 * (STEPS - 1)
+    with pytest.raises(Unsupported, match="'order' of the sampler 'euler_ancestral'"):
+        by_custom_node(guider, from_pack(comfy.samplers.ksampler("euler_ancestral", {"order": 2}), "SAMPLER"))
+
+
+def inside_a_samplers_options_are_those_of_our_nodes() -> None:
+    from nodes import sampler_choices
+
+    guider = custom_sampling.cfg_guider(model=loaded().MODEL, positive=text("night"), negative=text("day"), cfg=4.0)
+    for ours, name, options in (
+        (
+            sampler_choices.sampler_euler_ancestral(eta=0.5, s_noise=0.9),
+            "euler_ancestral",
+            {"eta": 0.5, "s_noise": 0.9},
+        ),
+        (sampler_choices.sampler_lms(order=2), "lms", {"order": 2}),
+        (
+            sampler_choices.sampler_dpmpp_2m_sde(solver_type="heun", eta=0.7, s_noise=1.0, noise_device="cpu"),
+            "dpmpp_2m_sde",
+            {"solver_type": "heun", "eta": 0.7},
+        ),
+    ):
+        theirs = from_pack(comfy.samplers.ksampler(name, options), "SAMPLER")
+        assert torch.equal(by_custom_node(guider, theirs).output.samples, by_custom_node(guider, ours).output.samples)
+        assert from_pack(to_pack(ours), "SAMPLER") is ours
 
 
 def inside_our_sampler_comes_back_as_itself() -> None:
@@ -381,15 +511,45 @@ def inside_a_denoise_mask_function_chooses_the_mask() -> None:
 
 
 def inside_patches_that_sampling_would_ignore_are_refused() -> None:
-    weights, attention, blocks = (to_pack(loaded().MODEL).clone() for _ in range(3))
+    weights, double, layers = (to_pack(loaded().MODEL).clone() for _ in range(3))
     name = next(iter(weights.get_key_patches()))
     assert weights.add_patches({name: (torch.zeros(1),)}) == [name]
-    attention.set_model_attn2_patch(lambda q, k, v, extra_options: (q, k, v))
-    blocks.set_model_patch_replace(lambda args, extra: args, "attn1", "middle", 0)
-    for patcher, what in ((weights, "weights"), (attention, "attn2_patch"), (blocks, "attn1")):
+    double.set_model_double_block_patch(lambda q, k, v, extra_options: (q, k, v))
+    layers.set_model_patch_replace(lambda args, extra: args, "dit", "double_block", 0)
+    for patcher, what in ((weights, "weights"), (double, "double_block"), (layers, "dit")):
         for sample in (by_pack, lambda one: by_node(from_pack(one, "MODEL"))):
             with pytest.raises(Unsupported, match=what):
                 sample(patcher)
+
+
+def inside_patches_of_attention_take_part_in_our_node_too() -> None:
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_attn1_replace(lambda q, k, v, options: v, "middle", 0)
+    made = by_pack(patcher)
+    assert torch.equal(made, by_node(from_pack(patcher, "MODEL")))
+    assert not torch.allclose(made, by_node(loaded().MODEL), atol=1e-3)
+
+
+def inside_a_patch_for_one_prediction_only_changes_that_one() -> None:
+    from comfy.model_patcher import create_model_options_clone, set_model_options_patch_replace
+
+    apart: list[float] = []
+
+    def compare(args: dict[str, Any]) -> Tensor:
+        options = create_model_options_clone(args["model_options"])
+        options = set_model_options_patch_replace(options, lambda q, k, v, _: v, "attn1", "middle", 0)
+        given = (args["model"], [args["cond"]], args["input"], args["sigma"])
+        (other,) = comfy.samplers.calc_cond_batch(*given, options)
+        (same,) = comfy.samplers.calc_cond_batch(*given, args["model_options"])
+        apart.append(float((other - args["cond_denoised"]).abs().max()))
+        assert torch.allclose(same, args["cond_denoised"], atol=1e-4)
+        return args["denoised"]
+
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_sampler_post_cfg_function(compare)
+    assert torch.equal(by_pack(patcher), by_node(loaded().MODEL))
+    assert len(apart) == STEPS
+    assert max(apart) > 1e-3
 
 
 def inside_parts_of_the_schedule_are_those_of_the_advanced_node() -> None:

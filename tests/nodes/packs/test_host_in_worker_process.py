@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from executor.device_flags import DeviceOptions
 from executor.events import NodeExecuted, NodeFailed, NodeProgress
 from executor.flags import CacheOptions, PackOptions
 from executor.installation import make_folders
@@ -86,7 +87,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(base: Path) -> Any:
-    options = WorkerOptions(make_folders(base), True, None, CacheOptions(0, 0), PackOptions())
+    options = WorkerOptions(make_folders(base), DeviceOptions(cpu=True), None, CacheOptions(0, 0), PackOptions())
     made = ProcessWorker(make_worker, options)
     yield made
     await made.close()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from executor.device_flags import DeviceOptions
 from executor.events import NodeExecuted, NodeFailed, RunFinished
 from executor.flags import CacheOptions, PackOptions
 from executor.installation import make_folders
@@ -134,7 +135,7 @@ def write(base: Path, text: str = PACK) -> None:
 
 def start(base: Path, cache: CacheOptions) -> ProcessWorker:
     folders = make_folders(base)
-    return ProcessWorker(make_worker, WorkerOptions(folders, True, None, cache, PackOptions()))
+    return ProcessWorker(make_worker, WorkerOptions(folders, DeviceOptions(cpu=True), None, cache, PackOptions()))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

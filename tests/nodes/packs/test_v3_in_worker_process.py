@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from executor.device_flags import DeviceOptions
 from executor.events import NodeBlocked, NodeExecuted, NodeFailed, NodeProgress, RunFinished
 from executor.flags import CacheOptions, PackOptions
 from executor.installation import make_folders
@@ -159,7 +160,9 @@ def base(tmp_path_factory):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(base):
     folders = make_folders(base)
-    worker = ProcessWorker(make_worker, WorkerOptions(folders, True, None, CacheOptions(0, 0), PackOptions()))
+    worker = ProcessWorker(
+        make_worker, WorkerOptions(folders, DeviceOptions(cpu=True), None, CacheOptions(0, 0), PackOptions())
+    )
     yield worker
     await worker.close()
 

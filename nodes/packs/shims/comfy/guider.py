@@ -81,6 +81,8 @@ class CFGGuider:
         """A run whose model is resident, on the device."""
         if bool(torch.count_nonzero(latent_image) > 0):
             latent_image = self.inner_model.process_latent_in(latent_image)
+        self.inner_model.start = latent_image
+        self.inner_model.mask = None if denoise_mask is None else denoise_mask[:, :1]
         self.conds = process_conds(self.inner_model, noise, self.conds, device, latent_image, denoise_mask, seed)
         options = comfy.model_patcher.create_model_options_clone(self.model_options)
         comfy.sampler_helpers.prepare_model_patcher(self.model_patcher, self.conds, options)
@@ -117,6 +119,7 @@ class CFGGuider:
             device = self.model_patcher.load_device
             if denoise_mask is not None:
                 denoise_mask = comfy.sampler_helpers.prepare_mask(denoise_mask, noise.shape, device)
+            self.inner_model.steered = {}
             self.model_patcher.inject_model()
             try:
                 self.model_patcher.pre_run()
@@ -135,6 +138,7 @@ class CFGGuider:
                 self.model_patcher.cleanup()
                 self.model_patcher.eject_model()
                 comfy.sampler_helpers.cleanup_models(self.conds, self.loaded_models)
+                self.inner_model.start = self.inner_model.mask = None
                 self.inner_model, self.loaded_models = None, []
         return samples.to(comfy.model_management.intermediate_device())
 

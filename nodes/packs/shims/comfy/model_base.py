@@ -13,7 +13,9 @@ from torch import Tensor
 
 import comfy.latent_formats
 import comfy.patcher_extension as extension
-from nodes.diffusion.values import Model
+import comfy.utils
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from nodes.diffusion.values import Model, Told
 from nodes.packs.bridge import levels
 from nodes.packs.bridge.missing import refuse
 
@@ -45,16 +47,24 @@ class BaseModel(torch.nn.Module):
         if not isinstance(value, Model):
             raise refuse("Models that node packs put together themselves are")
         self.value = value
-        self.diffusion_model = value.network.module
+        self.diffusion_model = UNetModel.of(value.network.module)
         self.model_sampling = levels.of_library(value.sampling)
-        self.latent_format = comfy.latent_formats.SD15(value.latent_scale)
-        self.latent_format.latent_channels = value.vae.channels
+        xl = value.family.startswith("sdxl")
+        self.latent_format = comfy.latent_formats.SDXL() if xl else comfy.latent_formats.SD15()
+        self.latent_format.scale_factor = value.latent_scale
+        self.latent_format.latent_channels = 4 if value.vae is None else value.vae.channels
         self.model_type = self._type()
         self.adm_channels = 0
         self.inpaint_model = False
         self.concat_keys: tuple[str, ...] = ()
         self.memory_usage_factor = 1.0
         self.current_patcher: Any = None
+        self.steered: dict[str, Any] = {}
+        """What our own steering keeps from step to step; emptied when a run begins."""
+        self.start: Tensor | None = None
+        """The latents that the run in progress began with, scaled for the network."""
+        self.mask: Tensor | None = None
+        """(N, 1, h, w): where that run may change them."""
         self.manual_cast_dtype: torch.dtype | None = None
         self.model_config = SimpleNamespace(
             unet_config=dict(value.network.module.config),
@@ -71,7 +81,7 @@ class BaseModel(torch.nn.Module):
 
     def sampled_value(self) -> Model:
         """Our model with the noise levels of `model_sampling`, which a pack may have replaced."""
-        return replace(self.value, sampling=levels.as_library(self.model_sampling))
+        return replace(self.value, sampling=levels.as_library(self.model_sampling), mask=self.mask)
 
     def apply_model(
         self,
@@ -121,24 +131,22 @@ class BaseModel(torch.nn.Module):
         return float(torch.Size(input_shape).numel()) * self.get_dtype().itemsize * 2048
 
     def patched(self, objects: dict[str, Any]) -> "BaseModel":
-        """This model with some of its attributes replaced; this one stays as it is. Raises Unsupported for a part of
-        the network itself."""
+        """This model with some of its attributes replaced, parts of its network included; this one stays as it is."""
         if not objects:
             return self
         made = type(self)(self.value)
         made.current_patcher = self.current_patcher
         for name, value in objects.items():
-            if "." in name or name == "diffusion_model":
-                raise refuse(f"Parts of a network that a node pack replaces ({name}) are")
-            setattr(made, name, value)
+            comfy.utils.set_attr(made, name, value)
+            if name.startswith("diffusion_model."):
+                made.diffusion_model.changed = True
         return made
 
     def _apply_model(
-        self, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
+        self, x: Tensor, t: Tensor, c_concat: Tensor | None, c_crossattn: Any, control: Any, options: Any, **kwargs: Any
     ) -> Tensor:
-        for given, what in ((c_concat, "Latents that are added as channels are"), (control, "ControlNets are")):
-            if given is not None:
-                raise refuse(what)
+        if control is not None:
+            raise refuse("ControlNets are")
         network, schedule = self.value.network, self.sampled_value().sampling
         wrappers = extension.get_all_wrappers(extension.WrappersMP.DIFFUSION_MODEL, options)
         executor = extension.WrapperExecutor.new_class_executor(self._forward, self.diffusion_model, wrappers)
@@ -148,12 +156,13 @@ class BaseModel(torch.nn.Module):
             context=c_crossattn.to(network.device, network.dtype),
             control=None,
             transformer_options=options,
+            told=Told(kwargs.pop("told_vectors", {}), c_concat),
             **kwargs,
         )
         return schedule.denoised(prediction.to(x.dtype), x, t)
 
-    def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, **_: Any) -> Tensor:
-        answer: Tensor = self.diffusion_model(x, timesteps, encoder_hidden_states=context, return_dict=False)[0]
+    def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, **told: Any) -> Tensor:
+        answer: Tensor = self.diffusion_model(x, timesteps, context=context, **told)
         return answer
 
     def _type(self) -> ModelType:
@@ -163,15 +172,16 @@ class BaseModel(torch.nn.Module):
 
 def base_of(value: Model) -> BaseModel:
     """The network of a model, without what is attached to it."""
-    return BaseModel(replace(value, run=None, attached={}))
+    kinds = {"sdxl": SDXL, "sdxl_refiner": SDXLRefiner}
+    return kinds.get(value.family, BaseModel)(replace(value, run=None, attached={}))
 
 
 class SDXL(BaseModel):
-    """Stable Diffusion XL; no model that we load yet is one."""
+    """Stable Diffusion XL."""
 
 
 class SDXLRefiner(BaseModel):
-    """The refiner of Stable Diffusion XL; no model that we load yet is one."""
+    """The refiner of Stable Diffusion XL."""
 
 
 class SD15_instructpix2pix(BaseModel):

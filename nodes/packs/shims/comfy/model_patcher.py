@@ -6,7 +6,7 @@
 import inspect
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ import comfy.model_management
 import comfy.patcher_extension as extension
 from comfy.own_networks import OwnNetwork
 from comfy.patcher_attachments import PatcherAttachments
-from comfy.transformer_patches import TransformerPatches, appended
+from comfy.transformer_patches import TransformerPatches, appended, refuse_unknown, replace_block
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.values import Model
@@ -84,8 +84,8 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
             made = cls(comfy.model_base.base_of(value))
         else:
             kept = value.sampling is state.sampling
-            plain = replace(state.base.value, network=value.network, vae=value.vae, latent_scale=value.latent_scale)
-            plain = plain if kept else replace(plain, sampling=value.sampling)
+            sampling = state.base.value.sampling if kept else value.sampling
+            plain = replace(value, sampling=sampling, run=None, attached={})
             made = cls(state.base if _same_model(plain, state.base.value) else comfy.model_base.base_of(plain))
             made._take(state.parts)
             if not kept:
@@ -138,11 +138,7 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         """Raise Unsupported for patches that sampling would ignore."""
         if self.patches:
             raise refuse("Changes of weights by node packs (LoRA and the like) are")
-        options = self.model_options.get("transformer_options", {})
-        for name in ("patches", "patches_replace"):
-            if any(options.get(name, {}).values()):
-                found = ", ".join(sorted(key for key, given in options[name].items() if given))
-                raise refuse(f"Patches of attention or of blocks by node packs ({found}) are")
+        refuse_unknown(self.model_options.get("transformer_options", {}))
 
     def sampled_model(self) -> Any:
         """The network with the objects that packs replaced."""
@@ -312,6 +308,20 @@ def copied(part: Any) -> Any:
     return [copied(value) for value in part] if type(part) is list else part
 
 
+def set_model_options_patch_replace(
+    model_options: dict[str, Any],
+    patch: Any,
+    name: str,
+    block_name: str,
+    number: int,
+    transformer_index: int | None = None,
+) -> dict[str, Any]:
+    """Options with a part of one block replaced. What the given ones hold below the first level stays as it is."""
+    options = model_options["transformer_options"] = copied(model_options.get("transformer_options", {}))
+    replace_block(options, patch, name, block_name, number, transformer_index)
+    return model_options
+
+
 def set_model_options_post_cfg_function(
     model_options: dict[str, Any], post_cfg_function: Callable[..., Tensor], disable_cfg1_optimization: bool = False
 ) -> dict[str, Any]:
@@ -333,9 +343,10 @@ def set_model_options_pre_cfg_function(
 
 
 def _same_model(first: Model, second: Model) -> bool:
-    return (
-        all(getattr(first, name) is getattr(second, name) for name in ("network", "sampling", "vae"))
-        and first.latent_scale == second.latent_scale
+    """Whether two models differ in nothing but what is attached to them."""
+    names = [field.name for field in fields(first) if field.name not in ("run", "attached")]
+    return all(getattr(first, name) is getattr(second, name) for name in names if name != "latent_scale") and (
+        first.latent_scale == second.latent_scale
     )
 
 

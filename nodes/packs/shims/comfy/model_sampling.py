@@ -250,6 +250,58 @@ class ModelSamplingFlux(ModelSamplingDiscreteFlow):
         super().set_parameters(math.exp(shift), timesteps, multiplier)
 
 
+class OtherModelSampling(torch.nn.Module):
+    """Noise levels and predictions of ours that no combination of the classes above says."""
+
+    sigmas: Tensor
+
+    def __init__(self, ours: prediction.ModelSampling) -> None:
+        super().__init__()
+        self.ours = ours
+        self.sigma_data = 1.0
+        self.register_buffer("sigmas", ours.table)
+
+    @property
+    def sigma_min(self) -> Tensor:
+        """Smallest level."""
+        return torch.tensor(self.ours.sigma_min)
+
+    @property
+    def sigma_max(self) -> Tensor:
+        """Largest level."""
+        return torch.tensor(self.ours.sigma_max)
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """What the network is told."""
+        return self.ours.timestep(sigma)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The level of a timestep."""
+        return self.ours.sigma(timestep)
+
+    def percent_to_sigma(self, percent: float) -> float:
+        """The level when a share of the sampling is done."""
+        if percent <= 0.0:
+            return 999999999.9
+        return 0.0 if percent >= 1.0 else self.ours.level_at(percent)
+
+    def calculate_input(self, sigma: Tensor, noise: Tensor) -> Tensor:
+        """Scaled for the network."""
+        return self.ours.network_input(noise, sigma)
+
+    def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+        """The clean latent."""
+        return self.ours.denoised(model_output, model_input, sigma)
+
+    def noise_scaling(self, sigma: Tensor, noise: Tensor, latent_image: Tensor, max_denoise: bool = False) -> Tensor:
+        """The latent with noise at a level."""
+        return self.ours.noised(float(sigma.reshape(-1)[0]), noise, latent_image, from_scratch=max_denoise)
+
+    def inverse_noise_scaling(self, sigma: Tensor, latent: Tensor) -> Tensor:
+        """What a sampler that stopped at `sigma` hands on."""
+        return self.ours.finished(float(sigma.reshape(-1)[0]), latent)
+
+
 def rescale_zero_terminal_snr_sigmas(sigmas: Tensor) -> Tensor:
     """Levels whose last one holds next to no signal."""
     return prediction.zero_terminal_snr(sigmas)

@@ -16,17 +16,26 @@ class OwnNetwork(Network):
         super().__init__("unet", module, {})
         self._offload = offload_device
 
-    def load(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Move to the device. `dtype` is noted, not cast to."""
+    def load(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        storage: torch.dtype | None = None,
+        keep: int | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        """Move to the device, always whole. `dtype` is noted, not cast to."""
         self._move(device)
         self.device, self.dtype = device, dtype
+        self.held = self.bytes_as(dtype)
 
     def unload(self) -> None:
         """Move back."""
         self._move(self._offload)
-        self.device = torch.device("meta")
+        self.device, self.held = torch.device("meta"), 0
 
-    def bytes_as(self, dtype: torch.dtype) -> int:
+    def bytes_as(self, dtype: torch.dtype, storage: torch.dtype | None = None) -> int:
         """Memory that it takes in the dtype that it has."""
         return comfy.device_questions.module_size(self.module) if isinstance(self.module, nn.Module) else 0
 

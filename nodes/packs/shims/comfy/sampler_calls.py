@@ -4,6 +4,7 @@ The layout of conditions and the weighting of predictions are those of our libra
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,7 +31,11 @@ def sampling_function(
 ) -> Tensor:
     """The guided clean latents for `x` at levels (N,) `timestep`."""
     options = model_options or {}
-    has_say = cond_scale != 1.0 or options.get("disable_cfg1_optimization", False) or model.value.steering.active
+    has_say = (
+        cond_scale != 1.0
+        or options.get("disable_cfg1_optimization", False)
+        or (model.value.steering.active and bool(uncond))
+    )
     conds = [cond, uncond if has_say else None]
     if "sampler_calc_cond_batch_function" in options:
         args = {"conds": conds, "input": x, "sigma": timestep, "model": model, "model_options": options}
@@ -39,7 +44,8 @@ def sampling_function(
         out = calc_cond_batch(model, conds, x, timestep, options)
     else:
         # What has no say still lends its areas, so that conditions lie in the same places at every scale.
-        out = [*_predict(model, [cond, uncond], x, timestep, options, wanted=(0,)), torch.zeros_like(x)]
+        (positive,) = _predict(model, [cond, uncond], x, timestep, options, wanted=(0,))
+        out = [positive, positive if model.value.steering.active else torch.zeros_like(x)]
     for function in options.get("sampler_pre_cfg_function", ()):
         out = function(
             {
@@ -64,26 +70,39 @@ def cfg_function(
     uncond: Any = None,
 ) -> Tensor:
     """negative + cfg (positive - negative), or what the options put in its place, and what they do afterwards."""
-    options = model_options or {}
+    options, steering = model_options or {}, model.value.steering
+    told = {"cond_scale": cond_scale, "model": model, "model_options": options, "input": x, "sigma": timestep}
     if "sampler_cfg_function" in options:
-        args = {
-            "cond": x - cond_pred, "uncond": x - uncond_pred, "cond_scale": cond_scale, "timestep": timestep,
-            "input": x, "sigma": timestep, "cond_denoised": cond_pred, "uncond_denoised": uncond_pred, "model": model,
-            "model_options": options, "input_cond": cond, "input_uncond": uncond,
-        }  # fmt: skip
-        result = x - options["sampler_cfg_function"](args)
-    else:
-        level = float(timestep.reshape(-1)[0])
-        step = Guided(x, level, cond_pred, uncond_pred, cond_scale, model.sampled_value().sampling, cond_pred)
-        result = steer(model.value.steering, step)
-    for function in options.get("sampler_post_cfg_function", ()):
-        result = function(
-            {
-                "denoised": result, "cond": cond, "uncond": uncond, "cond_scale": cond_scale, "model": model,
-                "uncond_denoised": uncond_pred, "cond_denoised": cond_pred, "sigma": timestep,
-                "model_options": options, "input": x,
-            }
-        )  # fmt: skip
+
+        def theirs(step: Guided) -> Tensor:
+            args = {
+                "cond": x - step.positive, "uncond": x - step.negative, "timestep": timestep,
+                "cond_denoised": step.positive, "uncond_denoised": step.negative, "input_cond": cond,
+                "input_uncond": uncond,
+            }  # fmt: skip
+            return x - options["sampler_cfg_function"]({**told, **args})
+
+        steering = replace(steering, formula=theirs)
+    level, sampling = float(timestep.reshape(-1)[0]), model.sampled_value().sampling
+    step = Guided(x, level, cond_pred, uncond_pred, cond_scale, sampling, cond_pred, model.steered)
+    return _after(steer(steering, step), cond_pred, uncond_pred, {**told, "cond": cond, "uncond": uncond})
+
+
+def after_guidance(
+    model: Any, guided: Tensor, cond_pred: Tensor, uncond_pred: Tensor, x: Tensor, told: dict[str, Any]
+) -> Tensor:
+    """What becomes of latents that a guider computed by itself. `told` is what functions of packs are told beside."""
+    level, sampling = float(told["sigma"].reshape(-1)[0]), model.sampled_value().sampling
+    step = Guided(x, level, cond_pred, uncond_pred, told["cond_scale"], sampling, guided, model.steered)
+    for formula in model.value.steering.after:
+        step = replace(step, denoised=formula(step))
+    return _after(step.denoised, cond_pred, uncond_pred, {**told, "model": model, "input": x})
+
+
+def _after(result: Tensor, cond_pred: Tensor, uncond_pred: Tensor, told: dict[str, Any]) -> Tensor:
+    """The guided latents after the functions in the options."""
+    for function in told["model_options"].get("sampler_post_cfg_function", ()):
+        result = function({**told, "denoised": result, "uncond_denoised": uncond_pred, "cond_denoised": cond_pred})
     return result
 
 
@@ -117,7 +136,8 @@ def _predict(
 ) -> list[Tensor]:
     comfy.model_management.throw_exception_if_processing_interrupted()
     groups = [conditioning_of(cond) for cond in conds]
-    predictions = Predictions(model.sampled_value(), groups, x, _around(model, timestep, options))
+    start = x if model.start is None or model.start.shape != x.shape else model.start
+    predictions = Predictions(model.sampled_value(), groups, start, _around(model, timestep, options))
     return predictions(x, float(timestep.reshape(-1)[0]), range(len(groups)) if wanted is None else wanted)
 
 
@@ -128,6 +148,10 @@ def _around(model: Any, timestep: Tensor, options: dict[str, Any]) -> Callable[[
         transformer = dict(options.get("transformer_options", {}))
         transformer |= {"cond_or_uncond": list(one.groups), "sigmas": timestep}
         told = {"c_crossattn": one.tokens, "transformer_options": transformer}
+        if one.told.channels is not None:
+            told["c_concat"] = one.told.channels
+        if one.told.vectors:
+            told["told_vectors"] = one.told.vectors
         if "model_function_wrapper" not in options:
             return model.apply_model(one.x, one.sigma, **told)
         args = {"input": one.x, "timestep": one.sigma, "c": told, "cond_or_uncond": list(one.groups)}

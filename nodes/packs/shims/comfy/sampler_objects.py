@@ -1,13 +1,20 @@
 """Samplers as objects that packs make, pass on and subclass. Knows no guider and no schedule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import signature
 from typing import Any
 
 from torch import Tensor
 
-from comfy.denoisers import MaskedModelK, PackDenoiser
-from nodes.diffusion.sampling.noise import SeededNoise
-from nodes.diffusion.sampling.samplers.contract import SamplerChoice
+from comfy.denoisers import MaskedModelK, PackDenoiser, PackNoise
+from nodes.diffusion.sampling.noise import CPU, ON_CPU, NoisePlaces, SeededNoise
+from nodes.diffusion.sampling.samplers.contract import NoiseSource, SamplerChoice
+from nodes.diffusion.sampling.samplers.contract import Sampler as Solver
+from nodes.packs.bridge.missing import refuse
+
+_HARMLESS = {"eta": 1.0, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": float("inf"), "solver_type": "midpoint"}
+"""Options that some samplers have, at values that change nothing."""
 
 
 class Sampler:
@@ -48,12 +55,13 @@ class KSAMPLER(Sampler):
         self.extra_options = dict(extra_options or {})
         self.inpaint_options = dict(inpaint_options or {})
         self.origin: SamplerChoice | None = None
+        self.cpu_noise = False
 
     @classmethod
-    def of(cls, choice: SamplerChoice) -> "KSAMPLER":
-        """For a sampler of ours."""
-        made = cls(function_of(choice), inpaint_options={"random": True} if choice.renoises_masked else {})
-        made.origin = choice
+    def of(cls, choice: SamplerChoice, cpu_noise: bool = False) -> "KSAMPLER":
+        """For a sampler of ours. `cpu_noise`: whether all its noise is drawn on the CPU."""
+        made = cls(function_of(choice, cpu_noise), inpaint_options={"random": True} if choice.renoises_masked else {})
+        made.origin, made.cpu_noise = choice, cpu_noise
         return made
 
     def unchanged(self) -> bool:
@@ -78,7 +86,7 @@ class KSAMPLER(Sampler):
         """Take scaled noise and latent along `sigmas` with a guider."""
         model_k = MaskedModelK(model_wrap, sigmas, latent_image, noise)
         if self.inpaint_options.get("random", False):
-            model_k.renoise(int(extra_args.get("seed") or 0))
+            model_k.renoise(int(extra_args.get("seed") or 0), CPU if self.cpu_noise else noise.device)
         sampling = model_wrap.inner_model.model_sampling
         x = sampling.noise_scaling(sigmas[0], noise, latent_image, self.max_denoise(model_wrap, sigmas))
         total = len(sigmas) - 1
@@ -99,7 +107,7 @@ class KSAMPLER(Sampler):
         return sampling.inverse_noise_scaling(sigmas[-1], samples)
 
 
-def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
+def function_of(choice: SamplerChoice, cpu_noise: bool = False) -> Callable[..., Tensor]:
     """A sampler of ours as a function that packs can call."""
 
     def sampler_function(
@@ -109,6 +117,8 @@ def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
         extra_args: dict[str, Any] | None = None,
         callback: Any = None,
         disable: bool | None = None,
+        noise_sampler: Callable[[Any, Any], Tensor] | None = None,
+        **options: Any,
     ) -> Tensor:
         told = extra_args or {}
         steps: list[float] = sigmas.tolist()
@@ -119,7 +129,23 @@ def function_of(choice: SamplerChoice) -> Callable[..., Tensor]:
                 level = sigmas[min(step, len(sigmas) - 1)]
                 callback({"x": watched.x, "i": step, "sigma": level, "sigma_hat": level, "denoised": denoised})
 
-        return choice.function(watched, x, steps, SeededNoise(x, steps, int(told.get("seed") or 0)), report)
+        solver, scale = _with_options(choice.function, options)
+        places = ON_CPU if cpu_noise else NoisePlaces(x.device, x.device if choice.noise_on_device else CPU)
+        noise: NoiseSource = SeededNoise(x, steps, int(told.get("seed") or 0), places)
+        if scale != 1 or noise_sampler is not None:
+            noise = PackNoise(noise, noise_sampler, scale, watched, steps)
+        return solver(watched, x, steps, noise, report)
 
     sampler_function.origin = choice  # type: ignore[attr-defined]
     return sampler_function
+
+
+def _with_options(function: Any, options: Mapping[str, Any]) -> tuple[Solver, float]:
+    """The sampler with those options that it takes, and by how much to scale its noise. Raises Unsupported."""
+    taken = {name for name, one in signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY}
+    for name, value in options.items():
+        if name not in taken and name != "s_noise" and value != _HARMLESS.get(name, _HARMLESS):
+            raise refuse(f"The option '{name}' of the sampler '{getattr(function, '__name__', function)}' is")
+    scale = 1.0 if "s_noise" in taken else float(options.get("s_noise", 1.0))
+    given = {name: value for name, value in options.items() if name in taken}
+    return (partial(function, **given) if given else function), scale

@@ -15,8 +15,8 @@ from comfy.vae import VAE
 from comfy.worker_memory import memory
 from nodes.diffusion.checkpoints.open import open_checkpoint
 from nodes.diffusion.memory.network import Network
-from nodes.diffusion.text.chunks import Chunk, make_chunks
-from nodes.diffusion.text.clip import encode_chunks
+from nodes.diffusion.text.chunks import PLACEHOLDER, Chunk
+from nodes.diffusion.text.encoder import encode_all, split_texts
 from nodes.diffusion.text.tokenizer import END
 from nodes.diffusion.values import TextEncoder
 from nodes.packs.bridge.missing import Unsupported, refuse
@@ -72,9 +72,10 @@ class TEModel(Enum):
 class TextPatcher:
     """The part of a model patcher that a text encoder has: residency, and changes of weights, which it refuses."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.model = network.module
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = list(networks)
+        self.network = self._networks[0]
+        self.model = self.network.module
         self.load_device = comfy.model_management.text_encoder_device()
         self.offload_device = comfy.model_management.text_encoder_offload_device()
         self.model_options: dict[str, Any] = {}
@@ -82,11 +83,11 @@ class TextPatcher:
 
     def networks(self) -> list[Network]:
         """What must be resident to encode."""
-        return [self.network]
+        return list(self._networks)
 
     def clone(self) -> "TextPatcher":
-        """One of its own for the same network."""
-        return TextPatcher(self.network)
+        """One of its own for the same networks."""
+        return TextPatcher(self._networks)
 
     def add_patches(self, patches: Mapping[str, Any], *_: Any, **__: Any) -> list[str]:
         """Changes of weights. Raises Unsupported."""
@@ -96,16 +97,18 @@ class TextPatcher:
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
         """Name of each weight -> the weight."""
+        return {name: [(weight, lambda one: one)] for name, weight in self.model_state_dict(filter_prefix).items()}
+
+    def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
+        """Name of each weight -> the weight."""
         named = {f"{TEXT_MODEL}{name}": weight for name, weight in self.network.weights.items()}
         return {
-            name: [(weight, lambda one: one)]
-            for name, weight in named.items()
-            if filter_prefix is None or name.startswith(filter_prefix)
+            name: weight for name, weight in named.items() if filter_prefix is None or name.startswith(filter_prefix)
         }
 
     def model_size(self) -> int:
         """Bytes of the weights."""
-        return self.network.bytes_as(memory().dtype("text"))
+        return sum(network.bytes_as(memory().dtype("text")) for network in self._networks)
 
     def model_dtype(self) -> torch.dtype:
         """What it computes in."""
@@ -113,23 +116,29 @@ class TextPatcher:
 
 
 class ClipTokenizer:
-    """Text to weighted tokens, under the name of the one text model that there is."""
+    """Text to weighted tokens, under the name of each text model: l, h or g."""
 
     def __init__(self, value: TextEncoder) -> None:
+        self._value = value
         self._tokenizer = value.tokenizer
         self.clip_l = self
-        self.clip_name = "l"
-        self.embedding_directory: Any = None
+        self.clip_name = value.models[0].role
+        self.embedding_directory: Any = [str(folder) for folder in value.embeddings] or None
         self.max_length = 77
-        self.pad_with_end = True
+        self.pad_with_end = value.models[0].pad == END
 
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **_: Any) -> Tokens:
         """{"l": chunks of 77 (token, weight), with the number of the word if asked for}."""
-        chunks = make_chunks(self._tokenizer, text)
+        chunks = split_texts(self._value, {one.role: text for one in self._value.models})
+        return {role: self._pairs(found, return_word_ids) for role, found in chunks.items()}
+
+    def _pairs(self, chunks: Sequence[Chunk], return_word_ids: bool) -> list[list[tuple[Any, ...]]]:
         number = 0
         made: list[list[tuple[Any, ...]]] = []
         for chunk in chunks:
-            pairs: list[tuple[Any, ...]] = list(zip(chunk.tokens, chunk.weights, strict=True))
+            vectors = dict(chunk.vectors)
+            tokens = [vectors.get(place, token) for place, token in enumerate(chunk.tokens)]
+            pairs: list[tuple[Any, ...]] = list(zip(tokens, chunk.weights, strict=True))
             if return_word_ids:
                 begins, numbers = self._word_starts(chunk), []
                 for position in range(len(pairs)):
@@ -137,11 +146,14 @@ class ClipTokenizer:
                     numbers.append(number if position in begins or self._inside(chunk, position) else 0)
                 pairs = [(*pair, word) for pair, word in zip(pairs, numbers, strict=True)]
             made.append(pairs)
-        return {"l": made}
+        return made
 
     def untokenize(self, token_weight_pair: Sequence[tuple[Any, ...]]) -> list[tuple[Any, str]]:
         """Each (token, weight, ...) with its text."""
-        return [(one, self._tokenizer.id_to_token(int(one[0])) or "") for one in token_weight_pair]
+        return [
+            (one, "" if isinstance(one[0], Tensor) else self._tokenizer.id_to_token(int(one[0])) or "")
+            for one in token_weight_pair
+        ]
 
     def _word_starts(self, chunk: Chunk) -> set[int]:
         ends = [self._ends_word(token) for token in chunk.tokens]
@@ -170,8 +182,8 @@ class CLIP:
         made: CLIP = object.__new__(cls)
         made._origin = value
         made.layer_idx = None if value.layer == -1 else value.layer
-        made.patcher = TextPatcher(value.network)
-        made.cond_stage_model = value.network.module
+        made.patcher = TextPatcher(value.networks)
+        made.cond_stage_model = value.models[0].network.module
         made.tokenizer = ClipTokenizer(value)
         made.tokenizer_options = {}
         made.use_clip_schedule = False
@@ -213,9 +225,9 @@ class CLIP:
     def encode_from_tokens(self, tokens: Tokens, return_pooled: Any = False, return_dict: bool = False) -> Any:
         """(1, tokens, width) for weighted tokens; with the pooled text if asked for, or all in a dict."""
         value = self.to_value()
-        chunks = [_chunk(pairs) for pairs in tokens["l"]]
-        with memory().resident(value.network):
-            encoding = encode_chunks(value.network, value.tokenizer, chunks, value.layer)
+        chunks = {one.role: [_chunk(pairs) for pairs in _of_role(tokens, one.role)] for one in value.models}
+        with memory().resident(*value.networks):
+            encoding = encode_all(value, chunks)
         if return_dict:
             return {"cond": encoding.tokens, "pooled_output": encoding.pooled}
         return (encoding.tokens, encoding.pooled) if return_pooled else encoding.tokens
@@ -246,7 +258,7 @@ class CLIP:
 
     def get_sd(self) -> dict[str, Tensor]:
         """The weights by name."""
-        return dict(self._origin.network.weights)
+        return dict(self._origin.models[0].network.weights)
 
     def load_sd(self, sd: Any, full_model: bool = False) -> Any:
         """Other weights. Raises Unsupported."""
@@ -269,7 +281,8 @@ def load_checkpoint_guess_config(
     te_model_options: Any = None,
 ) -> tuple[Any, Any, Any, None]:
     """(model, text encoder, autoencoder, None) of a checkpoint file. Raises CheckpointError."""
-    opened = open_checkpoint(Path(ckpt_path))
+    folders = [embedding_directory] if isinstance(embedding_directory, str) else embedding_directory or ()
+    opened = open_checkpoint(Path(ckpt_path), tuple(Path(one) for one in folders))
     return (
         ModelPatcher.of(opened.model) if output_model else None,
         CLIP.of(opened.text_encoder) if output_clip else None,
@@ -347,7 +360,14 @@ def save_checkpoint(output_path: Any, *_: Any, **__: Any) -> None:
     raise refuse("Checkpoints that node packs write are")
 
 
+def _of_role(tokens: Tokens, role: str) -> list[list[tuple[Any, ...]]]:
+    """The chunks of one text model. Raises Unsupported for tokens of another family."""
+    if role not in tokens:
+        raise Unsupported(f"The tokens are for {', '.join(tokens)}, and this text encoder takes {role}.")
+    return tokens[role]
+
+
 def _chunk(pairs: Sequence[tuple[Any, ...]]) -> Chunk:
-    if any(isinstance(pair[0], Tensor) for pair in pairs):
-        raise Unsupported("Vectors in the place of tokens (textual inversion) are not supported by Heddle yet.")
-    return Chunk(tuple(int(pair[0]) for pair in pairs), tuple(float(pair[1]) for pair in pairs))
+    vectors = tuple((place, pair[0]) for place, pair in enumerate(pairs) if isinstance(pair[0], Tensor))
+    tokens = tuple(PLACEHOLDER if isinstance(pair[0], Tensor) else int(pair[0]) for pair in pairs)
+    return Chunk(tokens, tuple(float(pair[1]) for pair in pairs), vectors)

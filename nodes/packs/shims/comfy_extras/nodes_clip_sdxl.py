@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from comfy_extras.built_in import node_class
+
 
 class CLIPTextEncodeSDXL:
     """Encodes two texts for the two text models of SDXL. A text encoder with one model takes the second text."""
@@ -40,3 +42,8 @@ class CLIPTextEncodeSDXL:
     def execute(cls, **given: Any) -> tuple[Any]:
         """The same, as newer packs call it."""
         return cls().encode(**given)
+
+
+def __getattr__(name: str) -> Any:
+    """The other nodes."""
+    return node_class(__name__, name)

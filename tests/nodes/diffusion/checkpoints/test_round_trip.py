@@ -76,7 +76,7 @@ def make(sizes: Sizes) -> tuple[nn.Module, nn.Module, nn.Module]:
 def check_same_functions(networks: tuple[nn.Module, nn.Module, nn.Module], loaded: Networks) -> None:
     """Every function that the program uses gives the very same numbers, and none of them is constant."""
     unet, vae, text = (network.eval().half().float() for network in networks)
-    for part in (loaded.unet, loaded.vae, loaded.text_model):
+    for part in (loaded.unet, loaded.vae, loaded.text_models[0]):
         part.load(CPU, torch.float32)
     rng = torch.Generator().manual_seed(3)
     tokens = torch.randint(0, 49408, (2, 77), generator=rng)
@@ -86,7 +86,9 @@ def check_same_functions(networks: tuple[nn.Module, nn.Module, nn.Module], loade
     with torch.inference_mode():
         hidden = text(tokens, output_hidden_states=True)
         for mine, theirs in zip(
-            loaded.text_model.module(tokens, output_hidden_states=True).hidden_states, hidden.hidden_states, strict=True
+            loaded.text_models[0].module(tokens, output_hidden_states=True).hidden_states,
+            hidden.hidden_states,
+            strict=True,
         ):
             check_equal(mine, theirs)
         context = hidden.last_hidden_state
@@ -133,7 +135,7 @@ def test_weights_leave_and_come_back(tmp_path: Path) -> None:
     loaded = load_networks(path)
     assert all(value.is_meta for value in loaded.unet.module.parameters())
     check_same_functions(networks, loaded)
-    for part in (loaded.unet, loaded.vae, loaded.text_model):
+    for part in (loaded.unet, loaded.vae, loaded.text_models[0]):
         part.unload()
         assert all(value.is_meta for value in part.module.parameters())
     check_same_functions(networks, loaded)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
-from nodes.diffusion.checkpoints.detect import detect_family
+from nodes.diffusion.checkpoints.detect import check_channels, detect_family
 from nodes.diffusion.checkpoints.header import CheckpointError, read_header
 from nodes.diffusion.checkpoints.load import load_networks
-from nodes.diffusion.families import sd1
+from nodes.diffusion.families.ldm import UNET_ENTRANCE, UNET_PREFIX
 
 WHOLE = save({"a": torch.arange(1000, dtype=torch.float32)})
 
@@ -27,9 +27,9 @@ CASES: list[tuple[str, bytes, str]] = [
     ("a web page", b"\n <!DOCTYPE html><html>sign in</html>", "is a web page (HTML)"),
     ("a login page", b"<html lang='en'>", "is a web page (HTML)"),
     ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-    ("a zipped pickle", b"PK\3\4" + b"\0" * 64, "is a pickle"),
-    ("a bare pickle", b"\x80\2}q\0." + b"\0" * 64, "is a pickle"),
-    ("a GGUF file", b"GGUF" + b"\3\0\0\0" * 9, "is a GGUF file"),
+    ("a zipped pickle", b"PK\3\4" + b"\0" * 64, "is no readable zip archive"),
+    ("a bare pickle", b"\x80\2}q\0.", "is damaged: it is no readable pickle"),
+    ("a GGUF file", b"GGUF" + b"\3\0\0\0" * 9, "takes the extra `gguf`"),
     ("random bytes", bytes(range(255, 0, -1)), "its first eight bytes announce a header of"),
     ("half the data", WHOLE[: len(WHOLE) // 2], "is truncated: its header promises"),
     ("half the header", WHOLE[:20], "is truncated inside its header"),
@@ -72,15 +72,22 @@ def test_a_header_is_read_without_the_data(tmp_path: Path) -> None:
 
 
 FAMILIES = [
-    ("an SDXL checkpoint", ["conditioner.embedders.0.transformer.x", "model.diffusion_model.y"]),
-    ("Stable Diffusion 2.x", ["cond_stage_model.model.ln_final.weight"]),
     ("Stable Diffusion 3", ["model.diffusion_model.joint_blocks.0.x"]),
     ("a Flux checkpoint", ["model.diffusion_model.double_blocks.0.x"]),
     ("a LoRA", ["lora_unet_down_blocks_0.alpha"]),
     ("a ControlNet", ["control_model.input_blocks.0.0.weight"]),
     ("a VAE alone", ["encoder.conv_in.weight", "decoder.conv_in.weight"]),
     ("diffusers' layout", ["down_blocks.0.resnets.0.norm1.weight"]),
-    ("part of an SD 1.x checkpoint, but not a VAE and not a CLIP text model", [sd1.UNET_ENTRANCE]),
+    ("a diffusion model alone", ["input_blocks.0.0.weight"]),
+    (
+        "part of a Stable Diffusion 1.x checkpoint, but not a VAE and not its text encoder. Load its parts with "
+        "UNETLoader, CLIPLoader and VAELoader",
+        [UNET_PREFIX + UNET_ENTRANCE],
+    ),
+    (
+        "part of a Stable Diffusion XL refiner checkpoint, but not a UNet and not a VAE",
+        ["conditioner.embedders.0.model.token_embedding.weight", "conditioner.embedders.0.model.positional_embedding"],
+    ),
     ("no tensors, which is no known model family", []),
     ("2 tensors named 'layer.0' (1), 'layer.1' (1), which is no known model family", ["layer.0.a", "layer.1.a"]),
 ]
@@ -93,12 +100,19 @@ def test_another_family_is_named(expected: str, names: list[str]) -> None:
     assert expected in str(caught.value)
 
 
-def test_an_inpainting_model_is_told_apart_by_its_channels() -> None:
-    shapes = {sd1.UNET_ENTRANCE: (320, 9, 3, 3), sd1.VAE_ENTRANCE: (128, 3, 3, 3), sd1.TOKENS: (49408, 768)}
-    shapes[sd1.LATENT_ENTRANCE] = (512, 4, 3, 3)
-    with pytest.raises(ValueError, match="takes 9 channels where its VAE gives 4"):
-        detect_family(shapes)
-    assert detect_family(shapes | {sd1.UNET_ENTRANCE: (320, 4, 3, 3)}) == "sd1"
+@pytest.mark.parametrize(("channels", "fits"), [(4, True), (5, True), (8, True), (9, True), (7, False), (16, False)])
+def test_a_unet_takes_what_something_here_can_give_it(channels: int, fits: bool) -> None:
+    shapes = {UNET_ENTRANCE: (320, channels, 3, 3), "out.2.weight": (4, 320, 3, 3)}
+    if fits:
+        check_channels(shapes, 4)
+    else:
+        with pytest.raises(ValueError, match=f"its UNet takes {channels} channels where its VAE gives 4"):
+            check_channels(shapes, 4)
+
+
+def test_a_unet_for_other_latents_than_those_of_its_vae_is_refused() -> None:
+    with pytest.raises(ValueError, match="its UNet makes latents of 4 channels and its VAE takes 16"):
+        check_channels({UNET_ENTRANCE: (320, 4, 3, 3), "out.2.weight": (4, 320, 3, 3)}, 16)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +125,7 @@ def test_an_inpainting_model_is_told_apart_by_its_channels() -> None:
             "attn_1.k.weight, first_stage_model.decoder.mid.attn_1.norm.weight, "
             "first_stage_model.decoder.mid.attn_1.q.weight and 1 more tensors are missing",
         ),
-        (["model.diffusion_model.out.2.weight"], "it lacks the tensor 'model.diffusion_model.out.2.weight'"),
+        (["model.diffusion_model.out.2.weight"], "it lacks the tensor 'out.2.weight'"),
     ],
 )
 def test_missing_tensors_are_named(
@@ -129,7 +143,9 @@ def test_a_tensor_of_another_shape_is_named(random_tensors: dict[str, torch.Tens
     check_refused(lambda: load_networks(path), "odd.safetensors", f"{name} is [256, 255] where [256, 256] is expected")
 
 
-def test_tensors_beyond_the_networks_do_no_harm(random_tensors: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_tensors_that_training_leaves_behind_do_no_harm(
+    random_tensors: dict[str, torch.Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "rich.safetensors"
     extra = {
         "alphas_cumprod": torch.zeros(1000),
@@ -138,4 +154,19 @@ def test_tensors_beyond_the_networks_do_no_harm(random_tensors: dict[str, torch.
     }
     save_file(random_tensors | extra, path)
     networks = load_networks(path)
-    assert set(networks.text_model.weights) == set(networks.text_model.module.state_dict())
+    (text,) = networks.text_models
+    assert set(text.weights) == set(text.module.state_dict())
+    assert caplog.messages == []
+
+
+def test_tensors_that_no_network_takes_are_named_in_one_line(
+    random_tensors: dict[str, torch.Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "strange.safetensors"
+    strange = ["model.diffusion_model.input_blocks.1.0.norm.gate", "first_stage_model.shortcut", "adapter.weight"]
+    save_file(random_tensors | {name: torch.zeros(1) for name in strange}, path)
+    load_networks(path)
+    assert sorted(caplog.messages) == sorted(
+        f"strange.safetensors: {name} is not used, because no network of its family has a place for it."
+        for name in strange
+    )

@@ -8,6 +8,7 @@ from torch import nn
 
 from nodes.diffusion.memory.device import DeviceMemory, choose_memory
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.memory.preferences import Preferences
 
 CPU = torch.device("cpu")
 SIZE = 1000
@@ -21,7 +22,7 @@ def network(value: float = 1.0) -> Network:
 
 
 def is_resident(network: Network) -> bool:
-    return not next(network.module.parameters()).is_meta
+    return network.resident
 
 
 def check_resident(networks: list[Network], expected: str) -> None:
@@ -89,7 +90,7 @@ def test_a_network_that_nobody_has_any_more_leaves_by_itself() -> None:
 
 
 def test_the_cpu_is_described() -> None:
-    state = choose_memory(cpu=True).state()
+    state = choose_memory(Preferences(cpu=True)).state()
     assert (state.name, state.type, state.index) == ("cpu", "cpu", None)
     assert 0 < state.memory_free <= state.memory_total
 

@@ -14,14 +14,13 @@ from tokenizers import Tokenizer
 from nodes.diffusion.checkpoints.networks import make_text_model
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.text.chunks import make_chunks
-from nodes.diffusion.text.clip import encode
-from nodes.diffusion.text.tokenizer import VOCABULARY_SHA256, load_tokenizer, vocabulary_path
+from nodes.diffusion.text.clip import encode, encode_chunks
+from nodes.diffusion.text.tokenizer import END, VOCABULARY_SHA256, load_tokenizer, vocabulary_path
 
 DATA = Path(__file__).parents[2] / "data" / "parity"
 RECORDED: dict[str, Any] = json.loads((DATA / "clip.json").read_text())
 OUTPUTS = load_file(DATA / "clip_outputs.safetensors")
 PROMPTS = list(enumerate(RECORDED["prompts"]))
-PROJECTION = "text_projection.weight"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,9 @@ def network() -> Network:
     row = torch.arange(49408, dtype=torch.float64)[:, None]
     column = torch.arange(config["hidden_size"], dtype=torch.float64)
     tokens = (0.5 * torch.sin(0.37 * row + 1.3 * column + 0.011 * row * column)).float()
-    weights = {name.removeprefix("text_model."): value for name, value in weights.items() if name != PROJECTION}
-    network = Network("text", make_text_model(config), weights | {"embeddings.token_embedding.weight": tokens})
+    weights = {name.removeprefix("text_model."): value for name, value in weights.items()}
+    module = make_text_model(config, config["projection_dim"])
+    network = Network("text", module, weights | {"embeddings.token_embedding.weight": tokens})
     network.load(torch.device("cpu"), torch.float32)
     return network
 
@@ -59,15 +59,29 @@ def test_tokens_and_weights_are_the_recorded_ones(
     assert mine == pytest.approx([weight for chunk in prompt[layout] for _, weight in chunk]), f"prompt {index}"
 
 
-@pytest.mark.parametrize(("variant", "layer"), [("sd1", -1), ("sd1_clip_skip2", -2)])
+VARIANTS = [
+    ("sd1", -1, END, True),
+    ("sd1_clip_skip2", -2, END, True),
+    ("sdxl_l", -2, END, False),
+    ("sdxl_g", -2, 0, False),
+]
+
+
+@pytest.mark.parametrize(("variant", "layer", "pad", "normed"), VARIANTS)
 @pytest.mark.parametrize(("index", "prompt"), PROMPTS)
 def test_encodings_are_the_recorded_ones(
-    tokenizer: Tokenizer, network: Network, index: int, prompt: dict[str, Any], variant: str, layer: int
+    tokenizer: Tokenizer,
+    network: Network,
+    index: int,
+    prompt: dict[str, Any],
+    variant: str,
+    layer: int,
+    pad: int,
+    normed: bool,
 ) -> None:
-    encoding = encode(network, tokenizer, prompt["prompt"], layer)
-    # The recorded model projects what it pools; SD 1.x has no such layer.
-    projection = load_file(DATA / "clip_tiny.safetensors")[PROJECTION]
-    check_close(encoding.pooled @ projection.T, OUTPUTS[f"{index}/{variant}/pooled"], 1e-5)
+    chunks, (empty,) = make_chunks(tokenizer, prompt["prompt"], pad), make_chunks(tokenizer, "", pad)
+    encoding = encode_chunks(network, chunks, empty, layer, normed=normed)
+    check_close(encoding.pooled, OUTPUTS[f"{index}/{variant}/pooled"], 1e-5)
     recorded = OUTPUTS.get(f"{index}/{variant}/cond")
     if recorded is not None:
         check_close(encoding.tokens, recorded.float(), 5e-4)  # recorded in half precision

@@ -1,4 +1,4 @@
-"""Noise for packs' samplers: a stream, or increments of a Brownian path, both drawn on the CPU."""
+"""Noise for packs' samplers: a stream, or increments of a Brownian path, drawn on the latent's device or on the CPU."""
 
 import math
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.sampling.noise import SEEDS
+from nodes.diffusion.sampling.noise import generator_on
 
 
 def default_noise_sampler(x: Tensor, seed: int | None = None) -> Callable[[Any, Any], Tensor]:
     """A function (sigma, sigma_next) -> standard normal noise of the shape of `x`: a stream of its own with a seed."""
-    generator = None if seed is None else torch.Generator().manual_seed((seed + 1) % SEEDS)
-    return lambda sigma, sigma_next: torch.randn(x.shape, generator=generator).to(x)
+    generator = None if seed is None else generator_on(x.device, seed)
+    return lambda sigma, sigma_next: torch.randn(x.shape, generator=generator, device=x.device).to(x)
 
 
 class BatchedBrownianTree:

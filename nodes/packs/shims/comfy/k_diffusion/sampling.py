@@ -14,16 +14,12 @@ from comfy.sampler_objects import function_of
 from nodes.diffusion.sampling import schedules
 from nodes.diffusion.sampling.samplers import SAMPLERS, choose_sampler
 from nodes.diffusion.sampling.samplers.contract import ancestral_step
-from nodes.packs.bridge.missing import refuse
 
 __all__ = [
     "BatchedBrownianTree", "BrownianTreeNoiseSampler", "append_dims", "append_zero", "default_noise_sampler",
     "function_named", "get_ancestral_step", "get_sigmas_exponential", "get_sigmas_karras", "get_sigmas_polyexponential",
     "get_sigmas_vp", "to_d",
 ]  # fmt: skip
-
-_HARMLESS = {"eta": 1.0, "s_noise": 1.0, "s_churn": 0.0, "s_tmin": 0.0, "s_tmax": float("inf"), "noise_sampler": None}
-"""Options of samplers at values that change nothing."""
 
 
 def append_zero(x: Tensor) -> Tensor:
@@ -86,20 +82,12 @@ def function_named(name: str) -> Callable[..., Tensor]:
 
 def _function(name: str) -> Callable[..., Tensor]:
     plain = function_of(choose_sampler(name))
+    with_heun = function_of(choose_sampler(f"{name}_heun")) if f"{name}_heun" in SAMPLERS else None
 
-    def sampler_function(
-        model: Any,
-        x: Tensor,
-        sigmas: Tensor,
-        extra_args: dict[str, Any] | None = None,
-        callback: Any = None,
-        disable: bool | None = None,
-        **options: Any,
-    ) -> Tensor:
-        for option, value in options.items():
-            if option not in _HARMLESS or value != _HARMLESS[option]:
-                raise refuse(f"The option '{option}' of the sampler '{name}' is")
-        return plain(model, x, sigmas, extra_args, callback, disable)
+    def sampler_function(model: Any, x: Tensor, sigmas: Tensor, *args: Any, **options: Any) -> Tensor:
+        if with_heun is not None and options.get("solver_type") == "heun":
+            return with_heun(model, x, sigmas, *args, **{**options, "solver_type": "midpoint"})
+        return plain(model, x, sigmas, *args, **options)
 
     sampler_function.__name__ = f"sample_{name}"
     return sampler_function
