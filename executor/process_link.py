@@ -40,7 +40,10 @@ class ProcessLink:
     @property
     def pid(self) -> int | None:
         """The process id, once started."""
-        return self._process.pid if self._process is not None else None
+        process = self._process
+        with suppress(ValueError):  # it has just ended
+            return process.pid if process is not None else None
+        return None
 
     async def start(self) -> None:
         """Start the process; does not wait for anything it does."""
@@ -55,8 +58,10 @@ class ProcessLink:
 
     def kill(self) -> None:
         """End the process at once."""
-        if self._process is not None:
-            self._process.kill()
+        process = self._process
+        with suppress(ValueError):  # it has just ended
+            if process is not None:
+                process.kill()
 
     def _spawn(self) -> None:
         context = SpawnContext()
@@ -84,7 +89,10 @@ class ProcessLink:
             process.join()
         self._writer.shutdown(wait=False)
         self._connection.close()
-        self._post(self._hear, Lost(unreadable or _describe(process)))
+        how = unreadable or _describe(process)
+        self._process = None
+        process.close()  # or its pipes stay open until it is garbage
+        self._post(self._hear, Lost(how))
         self._post(self.ended.set_result, None)
 
     def _post(self, call: Callable[..., object], argument: object) -> None:

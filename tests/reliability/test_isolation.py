@@ -79,7 +79,16 @@ def shows(stand: Stand) -> None:
 
 @cases("CN-05", "a node that ends its process is named with the signal, and the next job runs")
 def deaths(stand: Stand) -> None:
-    for way, word in (("exit", "3"), ("segfault", "SIGSEGV"), ("abort", "SIGABRT"), ("kill", "SIGKILL")):
+    _dies(stand, {"segfault": "SIGSEGV"})
+
+
+@cases("CN-05", "every way to end the process is told by its name", nightly=True)
+def all_deaths(stand: Stand) -> None:
+    _dies(stand, {"exit": "3", "segfault": "SIGSEGV", "abort": "SIGABRT", "kill": "SIGKILL"})
+
+
+def _dies(stand: Stand, ways: dict[str, str]) -> None:
+    for way, word in ways.items():
         job = stand.submit(hostile("HostileDeath", f"{way} later"))
         behind = stand.submit(saving(77, "behind"))
         error = stand.until(job, *ENDED, seconds=120)["execution_error"]

@@ -4,6 +4,7 @@ It opens no tensor data, so it is cheap on files of any size.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +55,32 @@ def read_header(path: Path) -> Header:
         shapes = {name: tuple(int(side) for side in entry["shape"]) for name, entry in entries.items()}
         dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        problem = _misplaced(entries)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise CheckpointError(f"{path.name} is damaged: its safetensors header is not readable ({error}).") from error
     if 8 + length + end > size:
         raise CheckpointError(
             f"{path.name} is truncated: its header promises {8 + length + end:,} bytes and the file has {size:,}. "
             "Download or copy it again."
         )
+    if problem:
+        raise CheckpointError(f"{path.name} is damaged: {problem}. Download or copy it again.")
     return Header(path, shapes, dtypes, {str(key): str(value) for key, value in metadata.items()})
+
+
+def _misplaced(entries: Mapping[str, Any]) -> str | None:
+    """What is wrong with where the tensors lie: each needs the place of its size, and none that of another."""
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: tuple(item[1]["data_offsets"])):
+        begin, stop = entry["data_offsets"]
+        size = ITEM_SIZES.get(entry["dtype"])
+        wanted = None if size is None else size * math.prod(entry["shape"])
+        if begin < end:
+            return f"the tensor '{name}' lies over another, or before the data"
+        if wanted is not None and stop - begin != wanted:
+            return f"the tensor '{name}' needs {wanted:,} bytes and has {stop - begin:,}"
+        end = stop
+    return None
 
 
 def _foreign(start: bytes, size: int) -> str | None:

@@ -96,6 +96,8 @@ class Blocks(Counts):
         return ExecutionBlocker(None)
 
 class Takes(Counts):
+    RETURN_TYPES = ("STRING",)
+
     @classmethod
     def INPUT_TYPES(cls):
         return {"required": {}, "optional": Any()}
