@@ -100,8 +100,8 @@ class _Door:
             if link.source not in self._known_ids:
                 details = f"there is no node '{link.source}' in the expansion or in the run; link to one that there is"
         elif (source := self._definitions.get(self._types[link.source])) is not None:
-            count = len(source.outputs)
-            if link.output >= count:
+            if source.output(link.output) is None:
+                count = len(source.outputs)
                 details = (
                     f"node '{link.source}' ({source.class_type}) has {count} outputs, so there is no [{link.output}]"
                 )
