@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from executor.schema import InputError
@@ -27,6 +28,8 @@ def decoded(vae: VAE, samples: Tensor, memory: DeviceMemory) -> Tensor:
 
 def encoded(vae: VAE, pixels: Tensor, memory: DeviceMemory) -> Tensor:
     """(N, channels, h, w) latents of pictures. Raises InputError for a picture that is too small."""
+    if len(pixels) == 0:
+        raise InputError("pixels", "There is no picture to encode. Connect at least one.")
     height, width = pixels.shape[1:3]
     with naming("pixels"):
         return memory.attempt(
@@ -47,7 +50,19 @@ def fitting(samples: Tensor, vae: VAE) -> Tensor:
             f"The latent has {channels or 'no'} channels and the VAE decodes {vae.channels}. Use the VAE of the model "
             "that made the latent.",
         )
+    if not bool(torch.isfinite(samples).all()):
+        raise InputError(
+            "samples",
+            "The latent holds values that are no numbers (NaN or infinite), so the picture would be black. Sample "
+            "again with a larger weight type such as --force-fp32, or with fewer patches of the model.",
+        )
     return samples
+
+
+def require_pixels(mask: Tensor) -> None:
+    """Raise InputError for a mask without any."""
+    if 0 in mask.shape:
+        raise InputError("mask", f"The mask is empty (its shape is {list(mask.shape)}). Connect one with some pixels.")
 
 
 @contextlib.contextmanager

@@ -2,21 +2,34 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from executor.progress import Preview, Progress
+from executor.schema import InputError
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.guidance import Guider
 from nodes.diffusion.sampling.sample import Outcome, Settings, sample
+from nodes.diffusion.sampling.telling import check_width
 from nodes.diffusion.values import Latent
+
+_TEXTS = {
+    "positive": "positive",
+    "negative": "negative",
+    "first": "cond1",
+    "second": "cond2",
+    "empty": "empty_conditioning",
+}
+"""Fields of guiders -> the inputs that they come from."""
 
 
 def run_sampling(
     guider: Guider, latent: Latent, settings: Settings, memory: DeviceMemory, progress: Progress
 ) -> Outcome:
     """Sample with the guider's model resident. Raises Interrupted, and ValueError as `sample` does."""
+    check_sampling(guider, latent)
     total = max(1, len(settings.sigmas) - 1)
     previews = Previews(guider.model, memory)
 
@@ -34,3 +47,38 @@ def run_sampling(
         # Guidance sends the positive and the negative through the network together.
         activations=of_step(network, memory.dtype("unet"), 2 * rows, height, width),
     )
+
+
+def check_sampling(guider: Guider, latent: Latent) -> None:
+    """Raise InputError, which names the input and the remedy, for what cannot be sampled."""
+    samples, mask, model = latent.samples, latent.noise_mask, guider.model
+    wanted = getattr(getattr(model.network.module, "config", None), "out_channels", None)
+    found = samples.shape[1] if samples.ndim == 4 else None
+    if found is None or 0 in samples.shape:
+        raise InputError(
+            "latent_image", f"The latent is empty (its shape is {list(samples.shape)}). Give it at least one picture."
+        )
+    if wanted is not None and found != wanted:
+        raise InputError(
+            "latent_image",
+            f"The latent has {found} channels and the model denoises {wanted}. Make it with the empty latent node or "
+            "the VAE of the model's own family.",
+        )
+    if not bool(torch.isfinite(samples).all()):
+        raise InputError(
+            "latent_image",
+            "The latent holds values that are no numbers (NaN or infinite). Something before it overflowed: sample or "
+            "encode again, with a larger weight type such as --force-fp32.",
+        )
+    if mask is not None and 0 in mask.shape:
+        raise InputError(
+            "latent_image",
+            f"The latent's noise mask is empty (its shape is {list(mask.shape)}). Connect a mask with at least one "
+            "pixel, or none.",
+        )
+    for field, input_name in _TEXTS.items():
+        for condition in getattr(guider, field, ()):
+            try:
+                check_width(model, condition)
+            except ValueError as error:
+                raise InputError(input_name, str(error)) from error
