@@ -75,7 +75,8 @@ def make_worker(options: WorkerOptions) -> Worker:
     # Threads that spin while they wait make every step several times slower as soon as anything else wants a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if options.serving:
-        logging.basicConfig(level=options.arguments.get("verbose", "INFO"), format=LOG_FORMAT)
+        stream = sys.stdout if options.arguments.get("log_stdout") else None
+        logging.basicConfig(level=options.arguments.get("verbose", "INFO"), format=LOG_FORMAT, stream=stream)
     packs = _find_packs(options)
     if packs is not None:
         packs[0].run_scripts()  # before torch is imported: that is what they are for
@@ -204,16 +205,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _serve(options: argparse.Namespace) -> int:
     from server.app import make_app
-    from server.flags import settings_of
+    from server.flags import opens_browser, settings_of
+    from server.foreign_flags import ignored
     from server.serve import StartError, serve
 
-    logging.basicConfig(level=options.verbose, format=LOG_FORMAT)
+    logging.basicConfig(level=options.verbose, format=LOG_FORMAT, stream=sys.stdout if options.log_stdout else None)
+    if (unused := ignored(options)) is not None:
+        complain(f"warning: {unused}")
     worker_options = worker_options_of(options, HERE)
     settings = settings_of(options, editor=HERE / "frontend" / "dist", version=_version(), argv=sys.argv)
 
     def announce(line: str) -> None:
         print(f"{line}  (Ctrl+C stops it)", flush=True)
-        if options.auto_launch:
+        if opens_browser(options):
             webbrowser.open(line.split()[-1].rstrip(","))
 
     workers = [ProcessWorker(make_worker, each) for each in each_worker(options, HERE)]

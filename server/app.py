@@ -45,7 +45,9 @@ from server.settings_file import SettingsFile
 def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettings) -> web.Application:
     """The application that serves `workers`, which it closes at its end. It starts nothing before it is run."""
     policy = OriginPolicy.of(settings)
-    app = web.Application(middlewares=chain(policy), client_max_size=settings.max_upload_size)
+    app = web.Application(
+        middlewares=chain(policy, compress=settings.compress), client_max_size=settings.max_upload_size
+    )
     database = settings.database or folders.user / "heddle.db"
     store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
     clients = Clients()

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from server.foreign_flags import add_foreign_flags
 from server.settings import MEBIBYTE, ServerSettings
 
 
@@ -47,8 +48,18 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", nargs="?", const="DEBUG", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     )
-    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--log-stdout"):
-        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them; nothing to do
+    parser.add_argument("--log-stdout", action="store_true", help="write the log to standard output")
+    parser.add_argument(
+        "--enable-compress-response-body", action="store_true", help="compress JSON and texts for clients that take it"
+    )
+    for flag in ("--disable-auto-launch", "--windows-standalone-build", "--dont-print-server", "--disable-api-nodes"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)  # launchers pass them
+    add_foreign_flags(parser)
+
+
+def opens_browser(options: argparse.Namespace) -> bool:
+    """Whether the editor is opened in a browser once the server answers."""
+    return (options.auto_launch or options.windows_standalone_build) and not options.disable_auto_launch
 
 
 def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv: Sequence[str]) -> ServerSettings:
@@ -58,6 +69,7 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         port=options.port,
         editor=options.front_end_root or editor,
         max_upload_size=int(options.max_upload_size * MEBIBYTE),
+        compress=options.enable_compress_response_body,
         cors_origin=options.enable_cors_header,
         tls_cert=options.tls_certfile,
         tls_key=options.tls_keyfile,

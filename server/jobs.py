@@ -24,6 +24,7 @@ from server.wire import encode
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+UnfinishedState = Literal["pending", "in_progress"]
 JobState = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
 EndState = Literal["completed", "failed", "cancelled"]
 
@@ -209,11 +210,11 @@ class JobStore:
         """The job with this id, in whatever state."""
         return await self._read(lambda table: _optional(table.one(job_id)))
 
-    async def in_state(self, state: Literal["pending", "in_progress"]) -> list[JobRecord]:
+    async def in_state(self, state: UnfinishedState) -> list[JobRecord]:
         """Unfinished jobs, in the order in which they run."""
         return await self._read(lambda table: [_record(row) for row in table.in_state(state)])
 
-    async def queued(self, state: Literal["pending", "in_progress"]) -> AsyncIterator[list[QueuedText]]:
+    async def queued(self, state: UnfinishedState) -> AsyncIterator[list[QueuedText]]:
         """Pages of unfinished jobs, in the order in which they run."""
         after: tuple[float, int] | None = None
         while rows := await self._read(partial(JobTable.waiting, state=state, after=after, count=_QUEUE_PAGE)):

@@ -29,9 +29,19 @@ EDITOR_POLICY: Final = (
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def chain(policy: OriginPolicy) -> list[Middleware]:
+def chain(policy: OriginPolicy, *, compress: bool = False) -> list[Middleware]:
     """The middlewares, outermost first."""
-    return [_preflight(policy), _errors, _guard(policy)]
+    return [_preflight(policy), *([_compressed] if compress else []), _errors, _guard(policy)]
+
+
+@web.middleware
+async def _compressed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """JSON and texts are compressed for who takes it; those that are written bit by bit see to it themselves."""
+    response = await handler(request)
+    kind = response.content_type
+    if isinstance(response, web.Response) and (kind == "application/json" or kind.startswith("text/")):
+        response.enable_compression()
+    return response
 
 
 def _guard(policy: OriginPolicy) -> Middleware:

@@ -22,6 +22,8 @@ class ServerSettings:
     """The job store; None means `heddle.db` in the user folder."""
     max_upload_size: int = 100 * MEBIBYTE
     max_json_size: int = 16 * MEBIBYTE
+    compress: bool = False
+    """Compress JSON and texts for clients that take it."""
     cors_origin: str | None = None
     """Foreign origins that may use the API: "*", or a comma list such as "https://a.example,http://localhost:5173"."""
     allowed_hosts: tuple[str, ...] = ()

@@ -3,10 +3,11 @@
  * Read-only towards the document; always there, so that the built editor is what is tested.
  */
 import type { App } from "./app.ts";
-import { nodeId, type Point } from "./graph/document.ts";
+import { linkInto, nodeId, type Point } from "./graph/document.ts";
 import type { Json, JsonObject } from "./graph/json.ts";
 import { writePrompt } from "./graph/write_prompt.ts";
 import { widgetsOf } from "./graph/widgets.ts";
+import { curveOf, partsOf, pointOn } from "./canvas/scene.ts";
 import { toScreen, type Viewport } from "./canvas/viewport.ts";
 import { overallProgress, phaseOf, type RunState } from "./store/run_state.ts";
 
@@ -27,6 +28,11 @@ export interface TestHandle {
   readonly slotPoint: (node: string, side: "input" | "output", index: number | string) => Point | null;
   /** The middle of a node's title bar on the page. */
   readonly titlePoint: (node: string) => Point | null;
+  /** A place on the canvas, of a point of the world. */
+  readonly worldPoint: (x: number, y: number) => Point;
+  /** The middle of a link's first part on the page; of the link into this input. */
+  readonly linkPoint: (node: string, input: string) => Point | null;
+  readonly selectedGroup: () => number | null;
   /** A place on the canvas where nothing is. */
   readonly emptyPoint: () => Point | null;
   readonly viewport: () => Viewport;
@@ -80,6 +86,14 @@ export function makeTestHandle({ editor, files, view }: App): TestHandle {
       const rect = view.scene.boxes.get(nodeId(id))?.rect;
       return rect ? onPage([rect.x + Math.min(60, rect.width / 2), rect.y + 15]) : null;
     },
+    worldPoint: (x, y) => onPage([x, y]),
+    linkPoint: (id, input) => {
+      const link = linkInto(editor.document, nodeId(id), input);
+      const curve = link && curveOf(view.scene, link);
+      const [from, to] = curve ? (partsOf(curve)[0] ?? []) : [];
+      return from && to ? onPage(pointOn(from, to, 0.5)) : null;
+    },
+    selectedGroup: () => editor.documents.getState().group,
     emptyPoint: () => {
       const { left, top, width, height } = hostBox();
       for (let y = height - 80; y > 20; y -= 30) {

@@ -13,7 +13,7 @@ from executor.context import executing
 from executor.object_info import input_info
 from executor.schema import HIDDEN, MISSING, FolderChoices, InputSocket, NodeDefinition, NodeType, Result, RunInfo
 from nodes.packs import bridge
-from nodes.packs.facade_names import METHODS, ORDERS
+from nodes.packs.facade_names import CHOICES, METHODS, ORDERS
 from nodes.packs.progress import Unwatched
 from nodes.packs.surroundings import Surroundings
 
@@ -68,6 +68,9 @@ def facade_class(node_type: NodeType, around: Surroundings) -> type:
         # Newer nodes are called on the class itself.
         method: call if definition.class_type in METHODS else classmethod(call),
     }
+    sockets = {socket.name: socket for socket in definition.inputs}
+    for attribute, name in CHOICES.get(definition.class_type, {}).items():
+        namespace[attribute] = list(_choices(sockets[name], around))
     if node_type.fingerprint is not None:
         namespace["IS_CHANGED"] = classmethod(_changed(node_type.fingerprint, definition, around))
     return type(definition.class_type, (), namespace)

@@ -1,4 +1,4 @@
-"""The names under which packs call built-in nodes as classes: the method, and its order of positional arguments.
+"""The names under which packs call built-in nodes as classes: the method, its order of positional arguments, and lists.
 
 Facts of ComfyUI's public interface, for the classes that packs import from `nodes`. Other classes are called by
 `execute` with their inputs in order, as ComfyUI's newer nodes are.
@@ -85,3 +85,11 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
     "VAEEncodeTiled": ("vae", "pixels", "tile_size", "overlap", "temporal_size", "temporal_overlap"),
 }
 """Class type -> the method's arguments, where their order is not that of the inputs."""
+
+CHOICES: Mapping[str, Mapping[str, str]] = {
+    "ImageScale": {"upscale_methods": "upscale_method", "crop_methods": "crop"},
+    "ImageScaleBy": {"upscale_methods": "upscale_method"},
+    "LatentUpscale": {"upscale_methods": "upscale_method", "crop_methods": "crop"},
+    "LatentUpscaleBy": {"upscale_methods": "upscale_method"},
+}
+"""Class type -> the attributes that hold the choices of an input, which packs put into inputs of their own."""

@@ -21,7 +21,14 @@ def result_of(answer: Any, definition: NodeDefinition, from_pack: FromPack) -> R
     expand = answer.get("expand")
     values = answer.get("result")
     outputs = _outputs(() if values is None else values, definition, from_pack, expanded=expand is not None)
-    return Result(outputs, answer.get("ui"), None if expand is None else _expansion(expand, from_pack))
+    return Result(outputs, _shown(answer.get("ui")), None if expand is None else _expansion(expand, from_pack))
+
+
+def _shown(ui: Any) -> Any:
+    """What the node shows. A bare text becomes the list of its letters: clients get lists, and put them together."""
+    if not isinstance(ui, Mapping):
+        return ui
+    return {key: list(value) if isinstance(value, str) else value for key, value in ui.items()}
 
 
 def _told(output: Any) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def _outputs(values: Any, definition: NodeDefinition, from_pack: FromPack, *, ex
     sockets = definition.outputs
     if isinstance(values, ExecutionBlocker):
         return (values,) * len(sockets)
-    if values is None and not sockets:
+    if not sockets:
         return ()
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
         told = "nothing" if values is None else f"a {type(values).__name__}"

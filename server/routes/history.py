@@ -1,6 +1,7 @@
 """`/history`: what ran and ended, from the disk and in pages, however long it is."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -10,6 +11,7 @@ from server.jobs import JobRecord
 from server.keys import STORE
 from server.protocol.records import history_entry
 from server.routes.queue import id_list, read_object
+from server.streaming import stream_json
 from server.wire import encode, json_response
 
 
@@ -26,16 +28,7 @@ def routes() -> list[web.RouteDef]:
 async def get_history(request: web.Request) -> web.StreamResponse:
     """Ended jobs by prompt id, oldest first: all, the last `max_items`, or those from `offset` on."""
     newest, offset = _whole(request, "max_items"), _whole(request, "offset")
-    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
-    await response.prepare(request)
-    opening = "{"
-    async for page in request.app[STORE].ended(newest=newest, offset=offset):
-        text = await asyncio.to_thread(_entries, page)
-        await response.write(f"{opening}{text}".encode())
-        opening = ","
-    await response.write(b"{}" if opening == "{" else b"}")
-    await response.write_eof()
-    return response
+    return await stream_json(request, _told(request.app[STORE].ended(newest=newest, offset=offset)))
 
 
 async def get_history_entry(request: web.Request) -> web.Response:
@@ -52,6 +45,14 @@ async def post_history(request: web.Request) -> web.Response:
     body = await read_object(request)
     await request.app[STORE].forget(None if body.get("clear") else id_list(body))
     return web.Response()
+
+
+async def _told(pages: AsyncIterator[list[JobRecord]]) -> AsyncIterator[str]:
+    opening = "{"
+    async for page in pages:
+        yield opening + await asyncio.to_thread(_entries, page)
+        opening = ","
+    yield "{}" if opening == "{" else "}"
 
 
 def _entries(page: list[JobRecord]) -> str:

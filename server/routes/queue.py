@@ -1,5 +1,6 @@
 """`/queue`, `/interrupt` and `/free`: what waits and runs, in which order, and how to stop it."""
 
+from collections.abc import AsyncIterator
 from types import NoneType
 from typing import Any
 
@@ -7,10 +8,12 @@ from aiohttp import web
 
 from server.described import described, flag, text, texts, thing
 from server.errors import ApiError
+from server.jobs import JobStore, UnfinishedState
 from server.keys import DISPATCHER, SETTINGS, STORE
 from server.protocol.records import queued_text
 from server.protocol.reordering import parse_move
 from server.queue_order import NotWaiting
+from server.streaming import stream_json
 from server.wire import encode, read_json
 
 
@@ -26,20 +29,7 @@ def routes() -> list[web.RouteDef]:
 
 async def get_queue(request: web.Request) -> web.StreamResponse:
     """`{"queue_running", "queue_pending", "queue_paused"}`, the jobs in the order in which they run."""
-    store = request.app[STORE]
-    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
-    await response.prepare(request)
-    # What waits comes first: a job that begins meanwhile is told twice rather than never.
-    for opening, state in (('{"queue_pending":[', "pending"), ('],"queue_running":[', "in_progress")):
-        before = opening
-        async for page in store.queued("pending" if state == "pending" else "in_progress"):
-            await response.write(f"{before}{','.join(map(queued_text, page))}".encode())
-            before = ","
-        if before == opening:
-            await response.write(opening.encode())
-    await response.write(f'],"queue_paused":{encode(store.paused)}}}'.encode())
-    await response.write_eof()
-    return response
+    return await stream_json(request, _told(request.app[STORE]))
 
 
 @described(
@@ -98,6 +88,21 @@ async def post_free(request: web.Request) -> web.Response:
     if unload_models:
         request.app[DISPATCHER].free(unload_models=unload_models, free_memory=free_memory)
     return web.Response()
+
+
+async def _told(store: JobStore) -> AsyncIterator[str]:
+    # What waits comes first: a job that begins meanwhile is told twice rather than never.
+    states: tuple[tuple[str, UnfinishedState], ...] = (
+        ('{"queue_pending":[', "pending"),
+        ('],"queue_running":[', "in_progress"),
+    )
+    for opening, state in states:
+        between = ""
+        yield opening
+        async for page in store.queued(state):
+            yield between + ",".join(map(queued_text, page))
+            between = ","
+    yield f'],"queue_paused":{encode(store.paused)}}}'
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

@@ -20,25 +20,32 @@ export function listenToClipboard(app: App, pointerAt: () => Point): () => void 
       editor.select([]);
     }
   };
+  // The browser pastes for Ctrl+Shift+V as well, but does not say which it was.
+  let isShiftHeld = false;
+  const watchShift = (event: KeyboardEvent): void => {
+    isShiftHeld = event.shiftKey;
+  };
   const paste = (event: ClipboardEvent): void => {
     if (isField(event.target)) return;
     const files = [...(event.clipboardData?.files ?? [])];
     const text = event.clipboardData?.getData("text/plain") ?? "";
     event.preventDefault();
     if (files.length > 0) void app.files.openFiles(files);
-    else if (text.trim() !== "") pasteText(app, text, pointerAt());
+    else if (text.trim() !== "") pasteText(app, text, pointerAt(), isShiftHeld);
   };
   window.addEventListener("copy", copy);
   window.addEventListener("cut", copy);
   window.addEventListener("paste", paste);
+  window.addEventListener("keydown", watchShift, true);
   return () => {
     window.removeEventListener("copy", copy);
     window.removeEventListener("cut", copy);
     window.removeEventListener("paste", paste);
+    window.removeEventListener("keydown", watchShift, true);
   };
 }
 
-function pasteText(app: App, text: string, at: Point): void {
+function pasteText(app: App, text: string, at: Point, withIncoming: boolean): void {
   const { editor } = app;
   let raw: Json = null;
   try {
@@ -51,7 +58,8 @@ function pasteText(app: App, text: string, at: Point): void {
     return;
   }
   const taken = Object.values(editor.document.nodes).some((node) => node.pos[0] === at[0] && node.pos[1] === at[1]);
-  const { nodes, links } = pasteNodes(editor.document, raw, taken ? [at[0] + OFFSET, at[1] + OFFSET] : at);
+  const free: Point = taken ? [at[0] + OFFSET, at[1] + OFFSET] : at;
+  const { nodes, links } = pasteNodes(editor.document, raw, free, withIncoming);
   editor.do({ ...addNodes(nodes, links), label: "paste" });
   editor.select(nodes.map((node) => node.id));
 }

@@ -1,9 +1,12 @@
 /** Changing the document: history, selection, modes, layout. */
 import type { App } from "../app.ts";
 import { arrange } from "../graph/arrange.ts";
-import { moveNodes, removeNodes, setCollapsed, setModes } from "../graph/commands.ts";
+import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
+import { addNodes, moveNodes, removeNodes, setCollapsed, setModes } from "../graph/commands.ts";
 import { BYPASSED, type Mode, MUTED, nodesOf, type NodeId, type Point } from "../graph/document.ts";
+import { parseJson } from "../graph/json.ts";
 import type { Action } from "./action.ts";
+import { dropGroup, hasGroup, renameGroup } from "./place_actions.ts";
 
 const hasSelection = ({ editor }: App): boolean => editor.selection.size > 0;
 
@@ -47,6 +50,18 @@ const nudges = (
   run: (app) => nudge(app, dx, dy),
 }));
 
+const BESIDE = 40;
+
+function duplicate(editor: App["editor"], withIncoming: boolean): void {
+  const chosen = [...editor.selection].flatMap((id) => editor.node(id) ?? []);
+  const left = Math.min(...chosen.map((node) => node.pos[0]));
+  const top = Math.min(...chosen.map((node) => node.pos[1]));
+  const copied = parseJson(copyNodes(editor.document, editor.selection, editor.definitions));
+  const { nodes, links } = pasteNodes(editor.document, copied, [left + BESIDE, top + BESIDE], withIncoming);
+  editor.do({ ...addNodes(nodes, links), label: "duplicate" });
+  editor.select(nodes.map((node) => node.id));
+}
+
 export const EDIT_ACTIONS: readonly Action[] = [
   {
     id: "undo",
@@ -77,11 +92,27 @@ export const EDIT_ACTIONS: readonly Action[] = [
     run: () => void document.execCommand("copy"),
   },
   {
+    id: "duplicate",
+    title: "Duplicate",
+    shortcuts: ["Ctrl+D"],
+    isEnabled: hasSelection,
+    run: ({ editor }) => duplicate(editor, false),
+  },
+  {
+    id: "duplicate-linked",
+    title: "Duplicate with its incoming links",
+    shortcuts: ["Ctrl+Shift+D"],
+    isEnabled: hasSelection,
+    run: ({ editor }) => duplicate(editor, true),
+  },
+  {
     id: "delete",
     title: "Delete",
     shortcuts: ["Delete", "Backspace"],
-    isEnabled: hasSelection,
-    run: ({ editor }) => {
+    isEnabled: (app) => hasSelection(app) || hasGroup(app),
+    run: (app) => {
+      const { editor } = app;
+      if (hasGroup(app)) return dropGroup(app);
       editor.do(removeNodes(editor.document, editor.selection));
       editor.select([]);
     },
@@ -114,8 +145,11 @@ export const EDIT_ACTIONS: readonly Action[] = [
     id: "rename",
     title: "Rename",
     shortcuts: ["F2"],
-    isEnabled: ({ editor }) => editor.selection.size === 1,
-    run: ({ editor }) => editor.ui.setState({ renaming: [...editor.selection][0] ?? null }),
+    isEnabled: (app) => app.editor.selection.size === 1 || hasGroup(app),
+    run: (app) => {
+      if (hasGroup(app)) renameGroup(app);
+      else app.editor.ui.setState({ renaming: [...app.editor.selection][0] ?? null });
+    },
   },
   { id: "arrange", title: "Arrange all", shortcuts: ["Ctrl+Shift+F"], run: arrangeAll },
   ...nudges,

@@ -4,6 +4,7 @@ import { useApp, useUi } from "../app.ts";
 import { listenToClipboard } from "../actions/clipboard_events.ts";
 import type { Point } from "../graph/document.ts";
 import { Gestures, type Overlay } from "./gestures.ts";
+import { GroupTitleField } from "./GroupTitleField.tsx";
 import { NodeLayer } from "./NodeLayer.tsx";
 import { typeColour } from "./palette.ts";
 import { bend } from "./scene.ts";
@@ -17,6 +18,7 @@ export function CanvasHost() {
   const link = useRef<SVGPathElement>(null);
   const marquee = useRef<HTMLDivElement>(null);
   const reason = useRef<HTMLDivElement>(null);
+  const cut = useRef<SVGPathElement>(null);
   const pointerAt = useRef<Point>([0, 0]);
   const isLinking = useUi((state) => state.linking !== null);
   const theme = useUi((state) => state.theme);
@@ -26,7 +28,7 @@ export function CanvasHost() {
     const element = host.current;
     const { editor, view } = app;
     const detach = view.attach({ host: element, canvas: canvas.current, layer: layer.current });
-    const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason }));
+    const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason, cut }));
     app.gestures.set(gestures);
     const stopEvents = listenToPointer(app, element, gestures, (world) => {
       pointerAt.current = world;
@@ -68,9 +70,11 @@ export function CanvasHost() {
       <canvas ref={canvas} aria-hidden="true" />
       <div ref={layer} className="node-layer">
         <NodeLayer />
+        <GroupTitleField />
       </div>
       <svg className="overlay" aria-hidden="true">
         <path ref={link} className="dragged-link" />
+        <path ref={cut} className="cut-stroke" />
       </svg>
       <div ref={marquee} className="marquee" hidden />
       <div ref={reason} className="reason" role="status" hidden />
@@ -82,9 +86,10 @@ interface OverlayElements {
   readonly link: { readonly current: SVGPathElement | null };
   readonly marquee: { readonly current: HTMLDivElement | null };
   readonly reason: { readonly current: HTMLDivElement | null };
+  readonly cut: { readonly current: SVGPathElement | null };
 }
 
-function overlayOf({ link, marquee, reason }: OverlayElements): Overlay {
+function overlayOf({ link, marquee, reason, cut }: OverlayElements): Overlay {
   return {
     showLink: (from, to, type) => {
       const reach = bend(from, to);
@@ -92,6 +97,8 @@ function overlayOf({ link, marquee, reason }: OverlayElements): Overlay {
       link.current?.setAttribute("d", path);
       link.current?.style.setProperty("stroke", typeColour(type, true));
     },
+    showCut: (points) =>
+      cut.current?.setAttribute("d", points ? `M${points.map((point) => point.join()).join(" L")}` : ""),
     hideLink: () => link.current?.setAttribute("d", ""),
     showReason: (text, [x, y]) => {
       if (!reason.current) return;

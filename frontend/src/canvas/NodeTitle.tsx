@@ -21,7 +21,10 @@ export function NodeTitle({ id, title, type, mode, color, mark, run }: Props) {
   const isRenaming = useUi((state) => state.renaming === id);
   const fraction = run && run.state === "running" && run.max > 0 ? run.value / run.max : null;
   return (
-    <header className="node-title" style={color === null ? undefined : { boxShadow: `inset 0 3px 0 ${color}` }}>
+    <header
+      className="node-title"
+      style={color === null ? undefined : { backgroundColor: `color-mix(in srgb, ${color} 55%, var(--node-title))` }}
+    >
       <i className="title-mark" style={markOf(mark)} aria-hidden="true" />
       {isRenaming ? (
         <TitleField id={id} title={title} />

@@ -1,9 +1,9 @@
 /** What the one 2D canvas shows: grid, groups, links, and nodes that are too far or too new for a DOM body. */
-import type { Group, GraphNode, LinkId, NodeId, Point } from "../graph/document.ts";
+import { type Group, type GraphNode, type LinkId, type NodeId, type Point, reroutesOf } from "../graph/document.ts";
 import type { NodeRun } from "../store/run_state.ts";
-import type { NodeBox } from "./geometry.ts";
+import { groupFont, type NodeBox } from "./geometry.ts";
 import { type Palette, typeColour } from "./palette.ts";
-import { bend, curveOf, type Scene } from "./scene.ts";
+import { bend, curveOf, partsOf, type Scene } from "./scene.ts";
 import { overlaps, type Rect, type Viewport } from "./viewport.ts";
 
 type Pen = CanvasRenderingContext2D;
@@ -23,8 +23,9 @@ export function drawGrid(pen: Pen, viewport: Viewport, width: number, height: nu
   pen.fill();
 }
 
-export function drawGroups(pen: Pen, groups: readonly Group[], palette: Palette): void {
-  for (const { bounding, title, color, saved } of groups) {
+export function drawGroups(pen: Pen, groups: readonly Group[], selected: number | null, palette: Palette): void {
+  for (const [index, group] of groups.entries()) {
+    const { bounding, title, color } = group;
     const [x, y, width, height] = bounding;
     const colour = color ?? palette.group;
     pen.globalAlpha = palette.isDark ? 0.16 : 0.12;
@@ -36,8 +37,13 @@ export function drawGroups(pen: Pen, groups: readonly Group[], palette: Palette)
     pen.strokeStyle = colour;
     pen.lineWidth = 1.5;
     pen.stroke();
-    pen.globalAlpha = 0.9;
-    const size = Math.min(48, Math.max(12, Number(saved?.["font_size"] ?? 24) * 0.8));
+    drawGroupCorner(pen, group);
+    if (index === selected) {
+      pen.globalAlpha = 1;
+      pen.strokeStyle = palette.accent;
+      pen.stroke();
+    }
+    const size = groupFont(group);
     pen.font = `600 ${size}px system-ui, sans-serif`;
     pen.textBaseline = "top";
     pen.fillStyle = palette.text;
@@ -47,8 +53,19 @@ export function drawGroups(pen: Pen, groups: readonly Group[], palette: Palette)
   }
 }
 
+/** Where it is taken to resize the group. */
+function drawGroupCorner(pen: Pen, { bounding: [x, y, width, height] }: Group): void {
+  const [right, bottom] = [x + width - 4, y + height - 4];
+  const corner = new Path2D(
+    `M${right - 10},${bottom} L${right},${bottom - 10} M${right - 4},${bottom} L${right},${bottom - 4}`,
+  );
+  pen.stroke(corner);
+}
+
 export interface LinkLooks {
   readonly hidden: LinkId | null;
+  /** Where a dragged node would be put in, or what a stroke would cut. */
+  readonly marked: ReadonlySet<LinkId>;
   readonly selection: ReadonlySet<NodeId>;
   readonly visible: Rect;
   readonly scale: number;
@@ -58,21 +75,46 @@ export interface LinkLooks {
 export function drawLinks(pen: Pen, scene: Scene, palette: Palette, looks: LinkLooks): void {
   const batches = new Map<string, Path2D>();
   const strong = new Map<string, Path2D>();
+  const marked = new Path2D();
   for (const link of scene.links) {
     if (link.id === looks.hidden) continue;
     const curve = curveOf(scene, link);
-    if (!curve || !overlaps(boundsOf(curve.from, curve.to), looks.visible)) continue;
+    if (curve && looks.marked.has(link.id)) for (const [from, to] of partsOf(curve)) traceLink(marked, from, to);
+    if (!curve || !partsOf(curve).some(([from, to]) => overlaps(boundsOf(from, to), looks.visible))) continue;
     const colour = typeColour(link.type, palette.isDark);
     const isStrong = looks.selection.has(link.source) || looks.selection.has(link.target);
     const target = isStrong ? strong : batches;
     const path = target.get(colour) ?? new Path2D();
     target.set(colour, path);
-    traceLink(path, curve.from, curve.to);
+    for (const [from, to] of partsOf(curve)) traceLink(path, from, to);
   }
   const thin = Math.max(2, 1.2 / looks.scale);
+  if (looks.marked.size > 0) strokeLink(pen, marked, palette.accent, palette, thin * 4, 0.7);
   for (const [colour, path] of batches)
     strokeLink(pen, path, colour, palette, thin, looks.selection.size > 0 ? 0.6 : 0.9);
   for (const [colour, path] of strong) strokeLink(pen, path, colour, palette, thin * 1.4, 1);
+  drawReroutes(pen, scene, palette, looks);
+}
+
+/** A dot where a link can be taken and moved. */
+function drawReroutes(pen: Pen, scene: Scene, palette: Palette, { scale, hidden }: LinkLooks): void {
+  if (Object.keys(scene.document.reroutes).length === 0) return;
+  const radius = Math.max(6, 4 / scale);
+  const drawn = new Set<number>();
+  for (const link of scene.links) {
+    if (link.via === null || link.id === hidden) continue;
+    for (const { id, pos } of reroutesOf(scene.document, link)) {
+      if (drawn.has(id)) continue;
+      drawn.add(id);
+      pen.beginPath();
+      pen.arc(pos[0], pos[1], radius, 0, 2 * Math.PI);
+      pen.fillStyle = typeColour(link.type, palette.isDark);
+      pen.fill();
+      pen.lineWidth = 2;
+      pen.strokeStyle = palette.background;
+      pen.stroke();
+    }
+  }
 }
 
 function strokeLink(pen: Pen, path: Path2D, colour: string, palette: Palette, width: number, alpha: number): void {
@@ -115,7 +157,7 @@ export function drawNode(pen: Pen, box: NodeBox, node: GraphNode, palette: Palet
   pen.roundRect(x, y, width, height, 8);
   pen.fill();
   if (box.title > 0) {
-    pen.fillStyle = typeColour((box.outputs[0] ?? box.inputs[0])?.socket.type ?? "*", palette.isDark);
+    pen.fillStyle = node.color ?? typeColour((box.outputs[0] ?? box.inputs[0])?.socket.type ?? "*", palette.isDark);
     pen.globalAlpha *= palette.isDark ? 0.5 : 0.6;
     pen.beginPath();
     pen.roundRect(x, y, width, box.title, box.isCollapsed ? 8 : [8, 8, 0, 0]);

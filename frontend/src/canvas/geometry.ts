@@ -2,8 +2,9 @@
  * Where everything in a node stands. The one source for the DOM bodies, the canvas and hit-testing, so nothing has to
  * be measured. Sizes are those of ComfyUI's files: a node's position is its body's corner, the title bar is above it.
  */
-import { type GraphNode, type NodeId, type Point } from "../graph/document.ts";
+import { type GraphNode, type Group, type NodeId, type Point } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
+import { asNumber } from "../graph/json.ts";
 import type { InputSocket, OutputSocket, Sockets } from "../graph/sockets.ts";
 import { type WidgetEntry, type Widgets } from "../graph/widgets.ts";
 import { REROUTE } from "../graph/virtual.ts";
@@ -17,6 +18,15 @@ const TEXT_MIN = 64;
 const PICTURE_MIN = 180;
 const SHOWN_TEXT_MIN = 60;
 const MIN_WIDTH = 150;
+
+/** The height of a group's letters, and of the band at its top that they stand in. */
+export function groupFont({ saved }: Pick<Group, "saved">): number {
+  return Math.min(48, Math.max(12, (asNumber(saved?.["font_size"]) ?? 24) * 0.8));
+}
+
+export function groupTitle(group: Pick<Group, "saved">): number {
+  return groupFont(group) + 16;
+}
 
 export interface PlacedSocket<S> {
   readonly socket: S;

@@ -1,13 +1,15 @@
 /** Carries out what the pointer's state machine says: turns DOM events into its inputs and its effects into deeds. */
-import { addNodes, connect, disconnect, type LinkEnds, moveNodes, resizeNode } from "../graph/commands.ts";
+import { addNodes, connect, disconnect, type LinkEnds, resizeNode } from "../graph/commands.ts";
 import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
 import { bestInput, bestOutput, canConnect, type SocketRef, type Verdict } from "../graph/connect.ts";
-import { type Link, linkInto, type NodeId, type Point } from "../graph/document.ts";
+import { type Link, type LinkId, linkInto, type NodeId, type Point } from "../graph/document.ts";
 import { parseJson } from "../graph/json.ts";
 import { socketsOf, type Sockets } from "../graph/sockets.ts";
 import type { Editor } from "../store/editor.ts";
-import type { Hit } from "./hit.ts";
-import { AT_REST, type Effect, type Gesture, type PointerInput, reducePointer } from "./pointer.ts";
+import { Dragging, linksNamed } from "./dragging.ts";
+import { edgeSpeed } from "./edge_pan.ts";
+import { type Hit, linksAcross } from "./hit.ts";
+import { AT_REST, type Effect, type Gesture, type PointerInput, reducePointer, shifted } from "./pointer.ts";
 import type { CanvasView } from "./view.ts";
 import { type Rect, toWorld } from "./viewport.ts";
 
@@ -18,10 +20,15 @@ export interface Overlay {
   /** Says beside the pointer why a link is refused; null says nothing. */
   readonly showReason: (reason: string | null, at: Point) => void;
   readonly showMarquee: (rect: Rect | null) => void;
+  /** The stroke that cuts links; null takes it away. */
+  readonly showCut: (points: readonly Point[] | null) => void;
 }
 
 /** What a drop would do: a link, a refusal (silent without a reason), or, over nothing, null. */
 type Proposal = { readonly ends: LinkEnds } | { readonly reason: string } | null;
+
+/** Gestures that the view follows at the canvas's edge. */
+const FOLLOWED: ReadonlySet<Gesture["kind"]> = new Set<Gesture["kind"]>(["dragging", "linking", "marquee"]);
 
 export class Gestures {
   private readonly editor: Editor;
@@ -33,11 +40,16 @@ export class Gestures {
   private marqueeBase: ReadonlySet<NodeId> | null = null;
   private resizeFrom: Point | null = null;
   private isSpaceHeld = false;
+  private readonly dragging: Dragging;
+  private stroke: Point[] = [];
+  private readonly cut = new Set<LinkId>();
+  private frame = 0;
 
   constructor(editor: Editor, view: CanvasView, overlay: Overlay) {
     this.editor = editor;
     this.view = view;
     this.overlay = overlay;
+    this.dragging = new Dragging(editor, view);
   }
 
   /** While Space is held, a drag pans wherever it begins. */
@@ -70,13 +82,29 @@ export class Gestures {
     });
     this.gesture = gesture;
     for (const effect of effects) this.perform(effect);
+    this.followEdge(event, at);
+  }
+
+  /** While something is dragged at the canvas's edge, the view moves that way. */
+  private followEdge(event: PointerEvent, at: Point): void {
+    cancelAnimationFrame(this.frame);
+    if (!FOLLOWED.has(this.gesture.kind)) return;
+    const [dx, dy] = edgeSpeed(at, this.view.extent);
+    if (dx === 0 && dy === 0) return;
+    this.frame = requestAnimationFrame(() => {
+      if (!FOLLOWED.has(this.gesture.kind)) return;
+      this.view.panBy(dx, dy);
+      this.gesture = shifted(this.gesture, dx, dy);
+      this.pointer("move", event, at);
+    });
   }
 
   /** Ends whatever is going on and leaves the document as it was. */
   cancel(): void {
     const { gesture } = this;
     this.gesture = AT_REST;
-    if (gesture.kind === "dragging") this.view.setDrag(null);
+    if (gesture.kind === "dragging") this.dragging.cancel();
+    if (gesture.kind === "cutting") this.endCut();
     if (gesture.kind === "linking") this.endLink();
     if (gesture.kind === "marquee") this.endMarquee();
   }
@@ -104,14 +132,25 @@ export class Gestures {
         return editor.select([]);
       case "clone":
         return this.clone();
-      case "drag": {
-        const { scale } = view.viewport;
-        return view.setDrag({ ids: this.movable(), dx: effect.dx / scale, dy: effect.dy / scale });
-      }
+      case "grab":
+        return this.dragging.grab(effect.what);
+      case "drag":
+        return this.dragging.move(effect);
       case "drop":
-        return this.drop(effect.dx, effect.dy);
+        return this.dragging.drop(effect);
       case "drag-cancel":
-        return view.setDrag(null);
+        return this.dragging.cancel();
+      case "select-group":
+        return editor.selectGroup(effect.index);
+      case "rename-group":
+        return editor.ui.setState({ renamingGroup: effect.index });
+      case "cut":
+        return this.cutAlong(effect.from, effect.to);
+      case "cut-end":
+        editor.do({ ...disconnect(linksNamed(editor, this.cut)), label: "cut links" });
+        return this.endCut();
+      case "cut-cancel":
+        return this.endCut();
       case "marquee":
         return this.marquee(effect.rect, effect.isAdding);
       case "marquee-end":
@@ -144,20 +183,20 @@ export class Gestures {
     this.editor.select(selection.has(id) ? [...selection].filter((other) => other !== id) : [...selection, id]);
   }
 
-  private movable(): ReadonlySet<NodeId> {
-    return new Set([...this.editor.selection].filter((id) => !this.editor.node(id)?.pinned));
+  private cutAlong(from: Point, to: Point): void {
+    const { view } = this;
+    this.stroke = this.stroke.length === 0 ? [from, to] : [...this.stroke, to];
+    this.overlay.showCut(this.stroke);
+    const [start, end] = [toWorld(view.viewport, from), toWorld(view.viewport, to)];
+    for (const id of linksAcross(view.scene, start, end)) this.cut.add(id);
+    view.mark(this.cut);
   }
 
-  private drop(dx: number, dy: number): void {
-    const { editor, view } = this;
-    const { scale } = view.viewport;
-    const positions = new Map<NodeId, Point>();
-    for (const id of this.movable()) {
-      const node = editor.node(id);
-      if (node) positions.set(id, [Math.round(node.pos[0] + dx / scale), Math.round(node.pos[1] + dy / scale)]);
-    }
-    editor.do(moveNodes(positions));
-    view.setDrag(null);
+  private endCut(): void {
+    this.stroke = [];
+    this.cut.clear();
+    this.overlay.showCut(null);
+    this.view.mark([]);
   }
 
   private clone(): void {

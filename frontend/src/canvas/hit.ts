@@ -1,8 +1,9 @@
 /** What lies under a point of the world. Geometry only, so distant nodes without a DOM body are hit as well. */
-import type { LinkId, NodeId, Point } from "../graph/document.ts";
+import type { LinkId, NodeId, Point, RerouteId } from "../graph/document.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { NodeBox } from "./geometry.ts";
-import { curveOf, pointOn, type Scene } from "./scene.ts";
+import { groupTitle } from "./geometry.ts";
+import { curveOf, partsOf, pointOn, type Scene } from "./scene.ts";
 import { contains } from "./viewport.ts";
 
 export type Hit =
@@ -10,12 +11,18 @@ export type Hit =
   | { readonly kind: "node"; readonly id: NodeId; readonly isTitle: boolean }
   | { readonly kind: "resize"; readonly id: NodeId }
   | { readonly kind: "socket"; readonly socket: SocketRef }
-  | { readonly kind: "link"; readonly id: LinkId };
+  | { readonly kind: "reroute"; readonly id: RerouteId }
+  /** `part` counts the points of the link before the place that was hit. */
+  | { readonly kind: "link"; readonly id: LinkId; readonly part: number }
+  /** The inside of a group is the canvas's, so that a drag there selects. */
+  | { readonly kind: "group"; readonly index: number; readonly isCorner: boolean };
 
 const SOCKET_REACH = 11;
 const LABEL_REACH = 60;
 const LINK_REACH = 7;
 const RESIZE_REACH = 12;
+const REROUTE_REACH = 9;
+const GROUP_CORNER = 16;
 
 /** `order` is back to front. `scale` keeps the reach of links usable when zoomed out. */
 export function hitTest(scene: Scene, order: readonly NodeId[], at: Point, scale: number): Hit {
@@ -25,7 +32,33 @@ export function hitTest(scene: Scene, order: readonly NodeId[], at: Point, scale
     const hit = hitNode(box, at);
     if (hit) return hit;
   }
-  return hitLink(scene, at, scale) ?? { kind: "void" };
+  return hitReroute(scene, at, scale) ?? hitLink(scene, at, scale) ?? hitGroup(scene, at) ?? { kind: "void" };
+}
+
+function hitReroute({ document }: Scene, [x, y]: Point, scale: number): Hit | null {
+  const reach = REROUTE_REACH / Math.min(1, scale);
+  const found = Object.values(document.reroutes).find(({ pos }) => Math.hypot(pos[0] - x, pos[1] - y) <= reach);
+  return found ? { kind: "reroute", id: found.id } : null;
+}
+
+/** By its title or its corner; the smallest of several. */
+function hitGroup({ document }: Scene, [px, py]: Point): Hit | null {
+  let found: { area: number; hit: Hit } | null = null;
+  document.groups.forEach((group, index) => {
+    const [x, y, width, height] = group.bounding;
+    const isTitle = contains({ x, y, width, height: groupTitle(group) }, [px, py]);
+    const corner = {
+      x: x + width - GROUP_CORNER,
+      y: y + height - GROUP_CORNER,
+      width: GROUP_CORNER,
+      height: GROUP_CORNER,
+    };
+    const isCorner = contains(corner, [px, py]);
+    const area = width * height;
+    if ((isTitle || isCorner) && (!found || area <= found.area))
+      found = { area, hit: { kind: "group", index, isCorner } };
+  });
+  return (found as { hit: Hit } | null)?.hit ?? null;
 }
 
 function hitNode(box: NodeBox, [x, y]: Point): Hit | null {
@@ -62,23 +95,55 @@ function hitSocket(box: NodeBox, dx: number, dy: number): SocketRef | null {
   return null;
 }
 
-function hitLink(scene: Scene, [x, y]: Point, scale: number): Hit | null {
+/** `allows` leaves links out. */
+export function hitLink(scene: Scene, at: Point, scale: number, allows?: (id: LinkId) => boolean): Hit | null {
   const reach = LINK_REACH / Math.min(1, scale);
   for (const link of scene.links) {
     const curve = curveOf(scene, link);
-    if (!curve) continue;
-    const { from, to } = curve;
-    const slack = 170 + reach;
-    if (x < Math.min(from[0], to[0]) - slack || x > Math.max(from[0], to[0]) + slack) continue;
-    if (y < Math.min(from[1], to[1]) - reach || y > Math.max(from[1], to[1]) + reach) continue;
-    let before = from;
-    for (let step = 1; step <= 24; step += 1) {
-      const point = pointOn(from, to, step / 24);
-      if (distance([x, y], before, point) <= reach) return { kind: "link", id: link.id };
-      before = point;
-    }
+    if (!curve || allows?.(link.id) === false) continue;
+    const part = partsOf(curve).findIndex(([from, to]) => isNear(at, from, to, reach));
+    if (part >= 0) return { kind: "link", id: link.id, part };
   }
   return null;
+}
+
+const STEPS = 24;
+
+function isNear([x, y]: Point, from: Point, to: Point, reach: number): boolean {
+  const slack = 170 + reach;
+  if (x < Math.min(from[0], to[0]) - slack || x > Math.max(from[0], to[0]) + slack) return false;
+  if (y < Math.min(from[1], to[1]) - reach || y > Math.max(from[1], to[1]) + reach) return false;
+  let before = from;
+  for (let step = 1; step <= STEPS; step += 1) {
+    const point = pointOn(from, to, step / STEPS);
+    if (distance([x, y], before, point) <= reach) return true;
+    before = point;
+  }
+  return false;
+}
+
+/** The links that a stroke between two points of the world goes across. */
+export function linksAcross(scene: Scene, from: Point, to: Point): LinkId[] {
+  return scene.links.flatMap((link) => {
+    const curve = curveOf(scene, link);
+    return curve && partsOf(curve).some(([start, end]) => crosses(start, end, from, to)) ? [link.id] : [];
+  });
+}
+
+function crosses(start: Point, end: Point, from: Point, to: Point): boolean {
+  let before = start;
+  for (let step = 1; step <= STEPS; step += 1) {
+    const point = pointOn(start, end, step / STEPS);
+    if (side(before, point, from) !== side(before, point, to) && side(from, to, before) !== side(from, to, point))
+      return true;
+    before = point;
+  }
+  return false;
+}
+
+/** On which side of the line through a and b a point lies. */
+function side([ax, ay]: Point, [bx, by]: Point, [x, y]: Point): boolean {
+  return (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0;
 }
 
 /** From a point to a segment. */

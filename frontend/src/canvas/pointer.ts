@@ -2,7 +2,7 @@
  * All gestures of mouse, pen and touch, as one pure state machine: an input and a state give the next state and what
  * is to be done. Knows no DOM and no document; it is told what lies under the pointer.
  */
-import type { LinkId, NodeId, Point } from "../graph/document.ts";
+import type { LinkId, NodeId, Point, RerouteId } from "../graph/document.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { Hit } from "./hit.ts";
 import { rectOf, type Rect } from "./viewport.ts";
@@ -33,8 +33,9 @@ export type Effect =
   | { readonly do: "select"; readonly id: NodeId; readonly mode: "replace" | "toggle" }
   | { readonly do: "clear-selection" }
   | { readonly do: "clone" }
-  | { readonly do: "drag"; readonly dx: number; readonly dy: number }
-  | { readonly do: "drop"; readonly dx: number; readonly dy: number }
+  | { readonly do: "grab"; readonly what: Grabbed }
+  | DragEffect<"drag">
+  | DragEffect<"drop">
   | { readonly do: "drag-cancel" }
   | { readonly do: "marquee"; readonly rect: Rect; readonly isAdding: boolean }
   | { readonly do: "marquee-end" }
@@ -46,7 +47,28 @@ export type Effect =
   | { readonly do: "resize"; readonly id: NodeId; readonly dx: number; readonly dy: number }
   | { readonly do: "resize-end"; readonly id: NodeId }
   | { readonly do: "search"; readonly x: number; readonly y: number }
-  | { readonly do: "rename"; readonly id: NodeId };
+  | { readonly do: "rename"; readonly id: NodeId }
+  | { readonly do: "select-group"; readonly index: number }
+  | { readonly do: "rename-group"; readonly index: number }
+  | { readonly do: "cut"; readonly from: Point; readonly to: Point }
+  | { readonly do: "cut-end" }
+  | { readonly do: "cut-cancel" };
+
+/** What a drag moves: the selected nodes, a group with what it holds, its corner, or a point of a link. */
+export type Grabbed =
+  | { readonly kind: "nodes" }
+  | { readonly kind: "group"; readonly index: number; readonly isCorner: boolean; readonly isAlone: boolean }
+  | { readonly kind: "reroute"; readonly id: RerouteId }
+  | { readonly kind: "link"; readonly id: LinkId; readonly part: number; readonly at: Point };
+
+interface DragEffect<Name extends string> {
+  readonly do: Name;
+  readonly dx: number;
+  readonly dy: number;
+  readonly at: Point;
+  /** Shift is held: what the setting says about the grid is turned round. */
+  readonly shift: boolean;
+}
 
 interface Tap {
   readonly time: number;
@@ -71,6 +93,7 @@ export type Gesture =
       readonly y: number;
       readonly isAdding: boolean;
     }
+  | { readonly kind: "cutting"; readonly pointer: number; readonly x: number; readonly y: number }
   | { readonly kind: "linking"; readonly pointer: number }
   | { readonly kind: "resizing"; readonly pointer: number; readonly id: NodeId; readonly x: number; readonly y: number }
   | { readonly kind: "pinching"; readonly pinch: Pinch };
@@ -108,8 +131,14 @@ export function reducePointer(gesture: Gesture, input: PointerInput): Step {
       );
     case "dragging": {
       if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
-      const moved = { dx: input.x - gesture.x, dy: input.y - gesture.y };
+      const moved = movedBy(gesture, input);
       return input.type === "up" ? to(AT_REST, { do: "drop", ...moved }) : to(gesture, { do: "drag", ...moved });
+    }
+    case "cutting": {
+      if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
+      if (input.type === "up") return to(AT_REST, { do: "cut-end" });
+      const [x, y] = [input.x, input.y];
+      return to({ ...gesture, x, y }, { do: "cut", from: [gesture.x, gesture.y], to: [x, y] });
     }
     case "marquee": {
       if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
@@ -128,8 +157,27 @@ export function reducePointer(gesture: Gesture, input: PointerInput): Step {
   }
 }
 
+function movedBy({ x, y }: { readonly x: number; readonly y: number }, input: PointerInput) {
+  return { dx: input.x - x, dy: input.y - y, at: [input.x, input.y] as const, shift: input.shift };
+}
+
+/** The gesture after the view moved below it: what it began at has moved along. */
+export function shifted(gesture: Gesture, dx: number, dy: number): Gesture {
+  switch (gesture.kind) {
+    case "dragging":
+    case "marquee":
+    case "resizing":
+      return { ...gesture, x: gesture.x + dx, y: gesture.y + dy };
+    default:
+      return gesture;
+  }
+}
+
 function press(input: PointerInput, lastTap: Tap | null): Step {
   if (input.button === 1 || input.space) return to({ kind: "panning", pointer: input.pointer, x: input.x, y: input.y });
+  if (input.button === 2 && input.ctrl) {
+    return to({ kind: "cutting", pointer: input.pointer, x: input.x, y: input.y });
+  }
   if (input.button !== 0) return to({ kind: "idle", lastTap: null });
   const pressed: Gesture = { kind: "pressed", start: input, lastTap };
   if (input.hit.kind !== "node") return to(pressed);
@@ -149,23 +197,36 @@ function fromPressed(gesture: Extract<Gesture, { kind: "pressed" }>, input: Poin
 
 function beginDrag(start: PointerInput, input: PointerInput): Step {
   const { pointer, x, y, hit } = start;
-  const moved = { dx: input.x - x, dy: input.y - y };
+  const moved = movedBy(start, input);
+  const grab = (what: Grabbed): Step =>
+    to({ kind: "dragging", pointer, x, y }, { do: "grab", what }, { do: "drag", ...moved });
   switch (hit.kind) {
     case "void":
     case "link":
+      if (start.alt) {
+        const end: Point = [input.x, input.y];
+        return to({ kind: "cutting", pointer, x: input.x, y: input.y }, { do: "cut", from: [x, y], to: end });
+      }
       if (start.shift || start.ctrl) {
         const rect = rectOf([x, y], [input.x, input.y]);
         const isAdding = start.shift;
         return to({ kind: "marquee", pointer, x, y, isAdding }, { do: "marquee", rect, isAdding });
       }
-      return to({ kind: "panning", pointer, x: input.x, y: input.y }, { do: "pan", ...moved });
+      if (hit.kind === "link") return grab({ kind: "link", id: hit.id, part: hit.part, at: [x, y] });
+      return to({ kind: "panning", pointer, x: input.x, y: input.y }, { do: "pan", dx: moved.dx, dy: moved.dy });
     case "node": {
-      const dragging: Gesture = { kind: "dragging", pointer, x, y };
-      if (start.alt) return to(dragging, { do: "clone" }, { do: "drag", ...moved });
-      return to(dragging, { do: "drag", ...moved });
+      const { gesture, effects } = grab({ kind: "nodes" });
+      return start.alt ? to(gesture, { do: "clone" }, ...effects) : to(gesture, ...effects);
     }
+    case "group":
+      return grab({ kind: "group", index: hit.index, isCorner: hit.isCorner, isAlone: start.ctrl });
+    case "reroute":
+      return grab({ kind: "reroute", id: hit.id });
     case "resize":
-      return to({ kind: "resizing", pointer, id: hit.id, x, y }, { do: "resize", id: hit.id, ...moved });
+      return to(
+        { kind: "resizing", pointer, id: hit.id, x, y },
+        { do: "resize", id: hit.id, dx: moved.dx, dy: moved.dy },
+      );
     case "socket":
       return to(
         { kind: "linking", pointer },
@@ -195,6 +256,11 @@ function tap(start: PointerInput, lastTap: Tap | null): Step {
         : to(next);
     case "resize":
       return start.isSelected ? to(next) : to(next, { do: "select", id: hit.id, mode: "replace" });
+    case "group":
+      return isDouble && !hit.isCorner
+        ? to(next, { do: "rename-group", index: hit.index })
+        : to(next, { do: "select-group", index: hit.index });
+    case "reroute":
     case "socket":
       return to(next);
   }
@@ -206,6 +272,8 @@ function cancel(gesture: Gesture): Step {
       return to(AT_REST, { do: "drag-cancel" });
     case "linking":
       return to(AT_REST, { do: "link-cancel" });
+    case "cutting":
+      return to(AT_REST, { do: "cut-cancel" });
     case "marquee":
       return to(AT_REST, { do: "marquee-end" });
     case "resizing":

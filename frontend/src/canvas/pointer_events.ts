@@ -1,7 +1,10 @@
 /** The canvas's DOM events: pointers become gestures, the wheel zooms, the right button opens the menu. */
 import type { App } from "../app.ts";
 import type { Point } from "../graph/document.ts";
+import { removeReroute } from "../graph/place_commands.ts";
+import type { MenuTarget } from "../store/ui_state.ts";
 import type { Gestures } from "./gestures.ts";
+import type { Hit } from "./hit.ts";
 import { toWorld } from "./viewport.ts";
 import { scrollsItself, wheelFactor } from "./wheel.ts";
 
@@ -63,8 +66,29 @@ function selectInteractive({ editor }: App, target: EventTarget | null): boolean
 function openMenu({ editor, view }: App, event: MouseEvent, at: Point): void {
   if (event.target instanceof Element && event.target.closest("input, textarea, .picture")) return;
   event.preventDefault();
+  // Ctrl and the right button cut links.
+  if (event.ctrlKey && event.button === 2) return;
   const hit = view.hit(at);
-  if (hit.kind === "node" && !editor.selection.has(hit.id)) editor.select([hit.id]);
-  if (hit.kind === "void") editor.select([]);
-  editor.ui.setState({ menu: { screen: [event.clientX, event.clientY], world: toWorld(view.viewport, at) } });
+  if (hit.kind === "reroute" && event.altKey) return editor.do(removeReroute(editor.document, hit.id));
+  if ((hit.kind === "node" || hit.kind === "resize") && !editor.selection.has(hit.id)) editor.select([hit.id]);
+  if (hit.kind === "void" || hit.kind === "link" || hit.kind === "reroute") editor.select([]);
+  if (hit.kind === "group") editor.selectGroup(hit.index);
+  const screen: Point = [event.clientX, event.clientY];
+  editor.ui.setState({ menu: { screen, world: toWorld(view.viewport, at), on: targetOf(hit) } });
+}
+
+function targetOf(hit: Hit): MenuTarget {
+  switch (hit.kind) {
+    case "void":
+      return { kind: "canvas" };
+    case "group":
+      return { kind: "group", index: hit.index };
+    case "link":
+    case "reroute":
+      return hit;
+    case "node":
+    case "resize":
+    case "socket":
+      return { kind: "nodes" };
+  }
 }

@@ -7,16 +7,17 @@ import {
   type WorkflowDocument,
   linksOf,
   nodesOf,
+  reroutesOf,
 } from "../graph/document.ts";
 import type { Definitions, NodeDefinition } from "../graph/definitions.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
 import { type NodeBox, placeNode, type Shown } from "./geometry.ts";
 
+/** A link as it is drawn: from its output over its reroutes to its input. */
 export interface Curve {
   readonly link: Link;
-  readonly from: Point;
-  readonly to: Point;
+  readonly points: readonly Point[];
 }
 
 export interface Scene {
@@ -76,7 +77,13 @@ export function curveOf(scene: Scene, link: Link): Curve | null {
   const to: Point = input
     ? [target.rect.x + input.x, target.rect.y + target.title + input.y]
     : [target.rect.x, target.rect.y + target.title];
-  return { link, from, to };
+  if (link.via === null) return { link, points: [from, to] };
+  return { link, points: [from, ...reroutesOf(scene.document, link).map((reroute) => reroute.pos), to] };
+}
+
+/** The parts of a curve, each from one point to the next. */
+export function partsOf({ points }: Curve): readonly (readonly [from: Point, to: Point])[] {
+  return points.slice(1).map((to, index) => [points[index] ?? to, to]);
 }
 
 /** How far the curve's control points stand from its ends, horizontally. */

@@ -2,9 +2,11 @@
  * The canvas on the page: viewport, frames, and which nodes have a DOM body. Writes transforms itself; React renders
  * node bodies when the set of mounted nodes or a node changes, never when the view moves.
  */
+import { create } from "mutative";
 import { createStore, type StoreApi } from "zustand/vanilla";
 import type { GraphNode, LinkId, NodeId, Point } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
+import { movePlaces, type Places } from "../graph/place_commands.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { Editor } from "../store/editor.ts";
 import { drawGrid, drawGroups, drawLinks, drawNode } from "./draw.ts";
@@ -24,9 +26,9 @@ export interface Elements {
   readonly layer: HTMLElement;
 }
 
-/** Nodes that follow the pointer; the document moves only when they are dropped. */
+/** What follows the pointer; the document moves only when it is dropped. */
 export interface Drag {
-  readonly ids: ReadonlySet<NodeId>;
+  readonly places: Places;
   readonly dx: number;
   readonly dy: number;
 }
@@ -45,6 +47,7 @@ export class CanvasView {
   private size: Point = [0, 0];
   private drag: Drag | null = null;
   private hiddenLink: LinkId | null = null;
+  private marked: ReadonlySet<LinkId> = new Set();
   private frame = 0;
   private cached: {
     document: unknown;
@@ -201,6 +204,11 @@ export class CanvasView {
     return [x + (box?.left ?? 0), y + (box?.top ?? 0)];
   }
 
+  /** Of the canvas on the page. */
+  get extent(): Point {
+    return this.size;
+  }
+
   /** The middle of what is seen, in the world. */
   get middle(): Point {
     return toWorld(this.viewport, [this.size[0] / 2, this.size[1] / 2]);
@@ -209,8 +217,14 @@ export class CanvasView {
   setDrag(drag: Drag | null): void {
     const before = this.drag;
     this.drag = drag;
-    for (const id of before?.ids ?? []) if (!drag?.ids.has(id)) this.placeBody(id);
-    for (const id of drag?.ids ?? []) this.placeBody(id);
+    for (const id of before?.places.nodes ?? []) if (!drag?.places.nodes.has(id)) this.placeBody(id);
+    for (const id of drag?.places.nodes ?? []) this.placeBody(id);
+    this.invalidate();
+  }
+
+  /** Lights links up: where a dragged node goes into, or what a stroke cuts. */
+  mark(links: Iterable<LinkId>): void {
+    this.marked = new Set(links);
     this.invalidate();
   }
 
@@ -233,7 +247,7 @@ export class CanvasView {
     const body = this.bodies.get(id);
     const box = this.scene.boxes.get(id);
     if (!body || !box) return;
-    const [dx, dy] = this.drag?.ids.has(id) ? [this.drag.dx, this.drag.dy] : [0, 0];
+    const [dx, dy] = this.drag?.places.nodes.has(id) ? [this.drag.dx, this.drag.dy] : [0, 0];
     body.style.transform = `translate(${box.rect.x + dx}px, ${box.rect.y + dy}px)`;
   }
 
@@ -269,9 +283,9 @@ export class CanvasView {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawGrid(pen, this.viewport, width, height, palette);
     pen.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
-    drawGroups(pen, scene.document.groups, palette);
-    const { selection } = this.editor.documents.getState();
-    drawLinks(pen, scene, palette, { hidden: this.hiddenLink, selection, visible, scale });
+    const { selection, group } = this.editor.documents.getState();
+    drawGroups(pen, scene.document.groups, group, palette);
+    drawLinks(pen, scene, palette, { hidden: this.hiddenLink, marked: this.marked, selection, visible, scale });
     this.drawFarNodes(pen, scene, visible, palette);
     if (!isComplete) this.invalidate();
   }
@@ -294,16 +308,20 @@ export class CanvasView {
     }
   }
 
-  /** The scene with dragged nodes where the pointer has them. */
-  private movedScene(): Scene {
+  /** The scene with what is dragged where the pointer has it. */
+  movedScene(): Scene {
     const { drag, scene } = this;
     if (!drag || (drag.dx === 0 && drag.dy === 0)) return scene;
     const boxes = new Map(scene.boxes);
-    for (const id of drag.ids) {
+    for (const id of drag.places.nodes) {
       const box = boxes.get(id);
       if (box) boxes.set(id, moved(box, drag.dx, drag.dy));
     }
-    return { ...scene, boxes };
+    const { groups, reroutes } = drag.places;
+    if (groups.size === 0 && reroutes.size === 0) return { ...scene, boxes };
+    const places: Places = { nodes: new Set(), groups, reroutes };
+    const document = create(scene.document, movePlaces(places, drag.dx, drag.dy).recipe);
+    return { ...scene, boxes, document };
   }
 
   /** Chooses the nodes that have a DOM body; a few more each frame. True when all that should have one do. */
@@ -316,7 +334,7 @@ export class CanvasView {
     // A field that is being typed in must not vanish because the view moved.
     const focused = document.activeElement?.closest<HTMLElement>("[data-node]")?.dataset["node"];
     if (focused !== undefined && scene.boxes.has(focused as NodeId)) wanted.add(focused as NodeId);
-    for (const id of this.drag?.ids ?? []) if (before.includes(id)) wanted.add(id);
+    for (const id of this.drag?.places.nodes ?? []) if (before.includes(id)) wanted.add(id);
     const kept = before.filter((id) => wanted.has(id));
     const known = new Set(kept);
     const missing = [...wanted].filter((id) => !known.has(id));

@@ -2,13 +2,17 @@
 import { type GraphNode, type NodeId, type Point, type WorkflowDocument, linksOf, nodeId } from "./document.ts";
 import { type LinkEnds, nextNodeId } from "./commands.ts";
 import type { Definitions } from "./definitions.ts";
-import { isObject, type Json, writeJson } from "./json.ts";
+import { asNumber, asString, isArray, isObject, type Json, writeJson } from "./json.ts";
 import { readWorkflow } from "./read_workflow.ts";
 import { writeWorkflow } from "./write_workflow.ts";
 
 const MARK = "heddle_selection";
+const INCOMING = "heddle_incoming";
 
-/** The chosen part of the document as a workflow of its own; links from outside are left out. */
+/**
+ * The chosen part of the document as a workflow of its own. Links from outside stand beside it, for a paste that is to
+ * have them too.
+ */
 export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, definitions: Definitions): string {
   const part: WorkflowDocument = {
     ...document,
@@ -17,8 +21,12 @@ export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, 
       Object.entries(document.links).filter(([, link]) => ids.has(link.source) && ids.has(link.target)),
     ),
     groups: [],
+    reroutes: {},
   };
-  return writeJson({ ...writeWorkflow(part, definitions), [MARK]: true });
+  const incoming = linksOf(document)
+    .filter((link) => ids.has(link.target) && !ids.has(link.source))
+    .map(({ source, output, target, input, type }) => ({ source, output, target, input, type }));
+  return writeJson({ ...writeWorkflow(part, definitions), [MARK]: true, [INCOMING]: incoming });
 }
 
 /** Whether this is a copied part, to be added, rather than a workflow, to be opened. */
@@ -31,8 +39,11 @@ export interface Pasted {
   readonly links: readonly LinkEnds[];
 }
 
-/** Nodes and links of a copied workflow, with new ids, their upper left corner at `at`. */
-export function pasteNodes(document: WorkflowDocument, copied: Json, at: Point): Pasted {
+/**
+ * Nodes and links of a copied workflow, with new ids, their upper left corner at `at`. With `withIncoming`, the inputs
+ * that were linked from outside are linked to the same nodes, as far as the document has them.
+ */
+export function pasteNodes(document: WorkflowDocument, copied: Json, at: Point, withIncoming = false): Pasted {
   const source = readWorkflow(copied);
   const originals = Object.values(source.nodes);
   const left = Math.min(...originals.map((node) => node.pos[0]));
@@ -50,5 +61,17 @@ export function pasteNodes(document: WorkflowDocument, copied: Json, at: Point):
     if (!from || !to) return [];
     return [{ source: from, output: link.output, target: to, input: link.input, type: link.type }];
   });
-  return { nodes, links };
+  return { nodes, links: withIncoming ? [...links, ...incomingLinks(document, copied, ids)] : links };
+}
+
+function incomingLinks(document: WorkflowDocument, copied: Json, ids: ReadonlyMap<NodeId, NodeId>): LinkEnds[] {
+  const raw = isObject(copied) && isArray(copied[INCOMING]) ? copied[INCOMING] : [];
+  return raw.filter(isObject).flatMap((ends): LinkEnds[] => {
+    const source = nodeId(asString(ends["source"]) ?? "");
+    const target = ids.get(nodeId(asString(ends["target"]) ?? ""));
+    const input = asString(ends["input"]);
+    const output = asNumber(ends["output"]);
+    if (!(source in document.nodes) || target === undefined || input === null || output === null) return [];
+    return [{ source, output, target, input, type: asString(ends["type"]) ?? "*" }];
+  });
 }

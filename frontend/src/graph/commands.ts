@@ -2,15 +2,18 @@
 import type { Draft } from "mutative";
 import {
   type GraphNode,
+  type Group,
   type Link,
   type Mode,
   type Network,
   type NodeId,
   type Point,
+  type Reroute,
   type WorkflowDocument,
   linkId,
   linksOf,
   nodeId,
+  reroutesOf,
 } from "./document.ts";
 import type { Change } from "./history.ts";
 import type { Json } from "./json.ts";
@@ -20,9 +23,11 @@ import { typesFit } from "./types.ts";
 type Writable = {
   nodes: Record<NodeId, GraphNode>;
   links: Record<number, Link>;
+  reroutes: Record<number, Reroute>;
+  groups: Group[];
 };
 
-const writable = (draft: Draft<WorkflowDocument>): Writable => draft as unknown as Writable;
+export const writable = (draft: Draft<WorkflowDocument>): Writable => draft as unknown as Writable;
 
 export function nextNodeId(document: WorkflowDocument): NodeId {
   const saved = Number(document.saved?.["last_node_id"] ?? 0);
@@ -92,7 +97,8 @@ function putLink(draft: Draft<WorkflowDocument>, ends: LinkEnds): void {
   for (const link of Object.values(document.links)) {
     if (link.target === ends.target && link.input === ends.input) delete document.links[link.id];
   }
-  document.links[id] = { ...ends, id, saved: null };
+  document.links[id] = { ...ends, id, via: null, saved: null };
+  dropUnusedReroutes(draft);
 }
 
 export function disconnect(links: readonly Link[]): Change {
@@ -100,21 +106,37 @@ export function disconnect(links: readonly Link[]): Change {
     label: "disconnect",
     recipe: (draft) => {
       for (const link of links) delete writable(draft).links[link.id];
+      dropUnusedReroutes(draft);
     },
   };
 }
 
-/** Removes nodes. Where an input and an output of a removed node were of one type, the link goes on without it. */
-export function removeNodes(network: Network, ids: ReadonlySet<NodeId>): Change {
+/** A point that no link passes any more goes; a file's floating end stays. */
+export function dropUnusedReroutes(draft: Draft<WorkflowDocument>): void {
+  const document = draft as unknown as WorkflowDocument;
+  const ids = Object.keys(document.reroutes);
+  if (ids.length === 0) return;
+  const used = new Set(linksOf(document).flatMap((link) => reroutesOf(document, link).map((reroute) => reroute.id)));
+  for (const reroute of Object.values(document.reroutes)) {
+    if (!used.has(reroute.id) && reroute.saved?.["floating"] === undefined) delete writable(draft).reroutes[reroute.id];
+  }
+}
+
+/**
+ * Removes nodes. Where an input and an output of a removed node were of one type, the link goes on without it, unless
+ * `keepThrough` is false.
+ */
+export function removeNodes(network: Network, ids: ReadonlySet<NodeId>, keepThrough = true): Change {
   return {
     label: ids.size === 1 ? "delete node" : "delete nodes",
     recipe: (draft) => {
       const document = writable(draft);
-      for (const ends of bridges(network, ids)) putLink(draft, ends);
+      if (keepThrough) for (const ends of bridges(network, ids)) putLink(draft, ends);
       for (const link of Object.values(document.links)) {
         if (ids.has(link.source) || ids.has(link.target)) delete document.links[link.id];
       }
       for (const id of ids) delete document.nodes[id];
+      dropUnusedReroutes(draft);
     },
   };
 }
@@ -184,6 +206,25 @@ export function setCollapsed(ids: Iterable<NodeId>, collapsed: boolean): Change 
     label: collapsed ? "collapse" : "expand",
     recipe: (draft) => {
       for (const id of ids) edit(writable(draft).nodes, id, { collapsed });
+    },
+  };
+}
+
+export function setPinned(ids: Iterable<NodeId>, pinned: boolean): Change {
+  return {
+    label: pinned ? "pin" : "unpin",
+    recipe: (draft) => {
+      for (const id of ids) edit(writable(draft).nodes, id, { pinned });
+    },
+  };
+}
+
+/** Null is the colour of the node's type. */
+export function setColor(ids: Iterable<NodeId>, color: string | null): Change {
+  return {
+    label: "colour",
+    recipe: (draft) => {
+      for (const id of ids) edit(writable(draft).nodes, id, { color });
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Whether an output may be linked to an input, and if not, why: one sentence for the person who tries. */
-import { type Network, type NodeId, linksOf } from "./document.ts";
+import type { LinkEnds } from "./commands.ts";
+import { type LinkId, type Network, type NodeId, linksOf } from "./document.ts";
 import type { InputSocket, OutputSocket, Sockets } from "./sockets.ts";
 import { typesFit } from "./types.ts";
 
@@ -54,4 +55,32 @@ export function bestInput(sockets: Sockets, type: string, linked: ReadonlySet<st
 export function bestOutput(sockets: Sockets, type: string): number {
   const exact = sockets.outputs.findIndex((output) => output.type === type);
   return exact >= 0 ? exact : sockets.outputs.findIndex((output) => typesFit(output.type, type));
+}
+
+/** How a node goes into a link: the link's source feeds it, and it feeds the link's target. */
+export interface Insertion {
+  readonly link: LinkId;
+  readonly into: LinkEnds;
+  readonly from: LinkEnds;
+}
+
+/** Null unless the node has a free input and a free output that fit, and is not linked round the link already. */
+export function insertionInto(network: Network, id: LinkId, node: NodeId, sockets: Sockets): Insertion | null {
+  const link = network.links[id];
+  if (!link || link.source === node || link.target === node) return null;
+  const linked = new Set(linksOf(network).flatMap((other) => (other.target === node ? [other.input] : [])));
+  const isFree = (input: InputSocket): boolean => !linked.has(input.name) && input.widget === null;
+  const input =
+    sockets.inputs.find((candidate) => isFree(candidate) && candidate.type === link.type) ??
+    sockets.inputs.find((candidate) => isFree(candidate) && typesFit(link.type, candidate.type));
+  const output = bestOutput(sockets, link.type);
+  const isUsed = linksOf(network).some((other) => other.source === node && other.output === output);
+  if (!input || output < 0 || isUsed) return null;
+  if (reaches(network, node, link.source) || reaches(network, link.target, node)) return null;
+  const { source, target, type } = link;
+  return {
+    link: id,
+    into: { source, output: link.output, target: node, input: input.name, type },
+    from: { source: node, output, target, input: link.input, type },
+  };
 }

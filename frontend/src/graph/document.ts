@@ -1,5 +1,5 @@
 /**
- * The document that the editor edits: nodes, links, groups. Plain immutable data, no behaviour.
+ * The document that the editor edits: nodes, links, reroutes, groups. Plain immutable data, no behaviour.
  *
  * Invariant: whatever a file held is kept in `saved`, at every level, so that writing a document
  * that nobody changed gives the same file, unknown keys included. A link names the input of its
@@ -10,11 +10,15 @@ import type { Json, JsonObject } from "./json.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const linkIdBrand: unique symbol;
+declare const rerouteIdBrand: unique symbol;
 export type NodeId = string & { readonly [nodeIdBrand]: true };
 export type LinkId = number & { readonly [linkIdBrand]: true };
 
+export type RerouteId = number & { readonly [rerouteIdBrand]: true };
+
 export const nodeId = (value: string | number): NodeId => String(value) as NodeId;
 export const linkId = (value: number): LinkId => value as LinkId;
+export const rerouteId = (value: number): RerouteId => value as RerouteId;
 
 export type Point = readonly [x: number, y: number];
 
@@ -65,7 +69,17 @@ export interface Link {
   readonly target: NodeId;
   readonly input: string;
   readonly type: string;
+  /** The reroute nearest to its target; from there `parent` leads to the source. Runs know nothing of it. */
+  readonly via: RerouteId | null;
   readonly saved: Json;
+}
+
+/** A point that links pass through. Links that share one are drawn as one up to there. */
+export interface Reroute {
+  readonly id: RerouteId;
+  readonly parent: RerouteId | null;
+  readonly pos: Point;
+  readonly saved: JsonObject | null;
 }
 
 export interface Network {
@@ -96,6 +110,7 @@ export interface Subgraph extends Network {
 
 export interface WorkflowDocument extends Network {
   readonly groups: readonly Group[];
+  readonly reroutes: { readonly [id: RerouteId]: Reroute };
   readonly subgraphs: { readonly [id: string]: Subgraph };
   /** The file's root without nodes, links and groups; null for a document made here. */
   readonly saved: JsonObject | null;
@@ -111,6 +126,7 @@ export const EMPTY_DOCUMENT: WorkflowDocument = {
   nodes: {},
   links: {},
   groups: [],
+  reroutes: {},
   subgraphs: {},
   saved: null,
   order: { nodes: [], links: [] },
@@ -126,4 +142,16 @@ export function linksOf(network: Network): Link[] {
 
 export function linkInto(network: Network, target: NodeId, input: string): Link | undefined {
   return linksOf(network).find((link) => link.target === target && link.input === input);
+}
+
+/** The reroutes that a link passes, from its source to its target. Files may hold circles; each is passed once. */
+export function reroutesOf({ reroutes }: Pick<WorkflowDocument, "reroutes">, link: Pick<Link, "via">): Reroute[] {
+  const passed: Reroute[] = [];
+  for (let id = link.via; id !== null;) {
+    const reroute: Reroute | undefined = reroutes[id];
+    if (!reroute || passed.includes(reroute)) break;
+    passed.push(reroute);
+    id = reroute.parent;
+  }
+  return passed.toReversed();
 }

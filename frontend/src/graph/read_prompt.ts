@@ -43,6 +43,7 @@ export function readPrompt(raw: JsonObject, definitions: Definitions): WorkflowD
           target: idOf(id),
           input: name,
           type,
+          via: null,
           saved: null,
         });
         if (!definition) listed.push({ name, type, label: null, widget: null, saved: null });

@@ -16,6 +16,7 @@ import {
   nodeId,
 } from "./document.ts";
 import { asNumber, asString, isArray, isObject, type Json, type JsonObject } from "./json.ts";
+import { readReroutes } from "./reroute_files.ts";
 
 /** Why a file cannot be opened, as the end of a sentence that names it. */
 export class UnreadableError extends Error {}
@@ -29,10 +30,12 @@ export function readWorkflow(raw: Json): WorkflowDocument {
   const { nodes: rawNodes, links: rawLinks, groups: rawGroups, ...rest } = raw;
   const subgraphs = readSubgraphs(raw);
   const { nodes, links } = readNetwork(rawNodes, rawLinks, subgraphs);
+  const { reroutes, via } = readReroutes(rest, rawLinks);
   return {
     nodes: Object.fromEntries(nodes.map((node) => [node.id, node])),
-    links: Object.fromEntries(links.map((link) => [link.id, link])),
+    links: Object.fromEntries(links.map((link) => [link.id, { ...link, via: via.get(link.id) ?? null }])),
     groups: objects(rawGroups).map(readGroup),
+    reroutes,
     subgraphs,
     saved: rest,
     order: { nodes: nodes.map((node) => node.id), links: links.map((link) => link.id) },
@@ -137,6 +140,7 @@ function readLink(
     source: nodeId(source),
     output: Number(output ?? 0),
     type: typeName(type),
+    via: null,
     saved: raw,
   };
   return { ...base, target: to, input };

@@ -16,6 +16,7 @@ import {
 } from "./document.ts";
 import { isArray, isObject, type Json, type JsonObject, sameJson } from "./json.ts";
 import { type Definitions } from "./definitions.ts";
+import { writeReroutes } from "./reroute_files.ts";
 import { definitionOf, linkedInputs, type Sockets, socketsOf } from "./sockets.ts";
 import { newUuid } from "./uuid.ts";
 import { widgetsOf } from "./widgets.ts";
@@ -55,6 +56,7 @@ export function writeWorkflow(document: WorkflowDocument, definitions: Definitio
     nodes: written,
     links: links.map((link) => writeLink(link, inputNames.get(link.target) ?? [])),
     groups: document.groups.map(writeGroup),
+    ...writeReroutes(document, root),
     ...(root["version"] === undefined ? { version: 0.4 } : {}),
   };
 }
@@ -102,7 +104,8 @@ function writeNode(node: GraphNode, index: number): JsonObject {
     ...(samePoint(saved["size"], node.size) ? {} : { size: [...node.size] }),
     ...((saved["mode"] ?? 0) === node.mode ? {} : { mode: node.mode }),
     ...((saved["title"] ?? null) === node.title ? {} : { title: node.title ?? undefined }),
-    ...((saved["color"] ?? null) === node.color ? {} : { color: node.color ?? undefined }),
+    // The colour of the body goes with that of the title.
+    ...((saved["color"] ?? null) === node.color ? {} : { color: node.color ?? undefined, bgcolor: undefined }),
     ...(flagsChanged ? { flags: { ...flags, collapsed: undefined, pinned: undefined, ...flagsOf(node) } } : {}),
   };
 }
@@ -195,7 +198,8 @@ function writeLink(link: Link, inputs: readonly string[]): Json {
       target_id: fileId(link.target),
       target_slot: index,
     };
-    return { ...link.saved, ...ends };
+    const { parentId: _, ...rest } = link.saved;
+    return { ...rest, ...ends, ...(link.via === null ? {} : { parentId: link.via }) };
   }
   return fresh;
 }

@@ -27,6 +27,8 @@ export interface DocumentState {
   readonly definitions: Definitions;
   readonly hasDefinitions: boolean;
   readonly selection: ReadonlySet<NodeId>;
+  /** The selected group, by its place in the document; never together with nodes. */
+  readonly group: number | null;
   /** Nodes that were brought to the front, the frontmost last. */
   readonly raised: readonly NodeId[];
   readonly name: string;
@@ -48,6 +50,7 @@ export class Editor {
     definitions: VIRTUAL,
     hasDefinitions: false,
     selection: new Set<NodeId>(),
+    group: null,
     raised: [],
     name: "Untitled",
     stored: null,
@@ -94,6 +97,7 @@ export class Editor {
       history: startHistory(document),
       clean: document,
       selection: new Set(),
+      group: null,
       raised: [],
       name,
       stored,
@@ -102,7 +106,14 @@ export class Editor {
     }));
     // Runs of the document before go on, but what they say is about its nodes, not about these.
     this.runs.setState(({ queueRemaining }) => ({ ...IDLE, queueRemaining }), true);
-    this.ui.setState({ search: null, menu: null, renaming: null, linking: null, isProblemsOpen: false });
+    this.ui.setState({
+      search: null,
+      menu: null,
+      renaming: null,
+      renamingGroup: null,
+      linking: null,
+      isProblemsOpen: false,
+    });
   }
 
   /** Marks the document as saved under a name. */
@@ -138,8 +149,13 @@ export class Editor {
     const selection = new Set(ids);
     this.documents.setState(({ raised }) => ({
       selection,
+      group: null,
       raised: selection.size === 0 ? raised : [...raised.filter((id) => !selection.has(id)), ...selection],
     }));
+  }
+
+  selectGroup(group: number | null): void {
+    this.documents.setState({ selection: new Set(), group });
   }
 
   toast(kind: Toast["kind"], text: string): void {
@@ -159,5 +175,6 @@ export class Editor {
 }
 
 function keepSelection(history: History, selection: ReadonlySet<NodeId>): Partial<DocumentState> {
-  return { history, selection: new Set([...selection].filter((id) => id in history.document.nodes)) };
+  // A group is known by its place, which other groups may have taken.
+  return { history, group: null, selection: new Set([...selection].filter((id) => id in history.document.nodes)) };
 }

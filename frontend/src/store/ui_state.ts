@@ -1,5 +1,5 @@
 /** What is open, lit or said in the editor's frame: dialogs, menus, toasts, theme. Nothing that is saved with a workflow. */
-import type { NodeId, Point } from "../graph/document.ts";
+import type { LinkId, NodeId, Point, RerouteId } from "../graph/document.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { Connection } from "../protocol/socket.ts";
 
@@ -15,15 +15,25 @@ export interface Linking {
   readonly type: string;
 }
 
+/** What was clicked with the right button. */
+export type MenuTarget =
+  | { readonly kind: "canvas" | "nodes" }
+  | { readonly kind: "group"; readonly index: number }
+  | { readonly kind: "link"; readonly id: LinkId; readonly part: number }
+  | { readonly kind: "reroute"; readonly id: RerouteId };
+
 export interface UiState {
   readonly connection: Connection;
   readonly toasts: readonly Toast[];
   readonly theme: "system" | "dark" | "light";
   /** Where the new node shall stand, in the world, and the socket that it shall be linked to. */
   readonly search: { readonly at: Point; readonly screen: Point; readonly from: SocketRef | null } | null;
-  readonly menu: { readonly screen: Point; readonly world: Point } | null;
+  readonly menu: { readonly screen: Point; readonly world: Point; readonly on: MenuTarget } | null;
   readonly dialog: "open" | "save" | null;
   readonly renaming: NodeId | null;
+  readonly renamingGroup: number | null;
+  /** Dragged nodes keep to the grid; Shift does the opposite. */
+  readonly isSnapping: boolean;
   readonly linking: Linking | null;
   readonly isOutlineOpen: boolean;
   readonly isProblemsOpen: boolean;
@@ -37,6 +47,8 @@ export const FIRST_UI: UiState = {
   menu: null,
   dialog: null,
   renaming: null,
+  renamingGroup: null,
+  isSnapping: false,
   linking: null,
   isOutlineOpen: true,
   isProblemsOpen: false,

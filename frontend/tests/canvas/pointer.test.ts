@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { nodeId } from "../../src/graph/document.ts";
+import { linkId, nodeId, rerouteId } from "../../src/graph/document.ts";
 import type { Hit } from "../../src/canvas/hit.ts";
-import { AT_REST, type Effect, type PointerInput, reducePointer } from "../../src/canvas/pointer.ts";
+import { AT_REST, type Effect, type PointerInput, reducePointer, shifted } from "../../src/canvas/pointer.ts";
 
 const VOID: Hit = { kind: "void" };
 const NODE: Hit = { kind: "node", id: nodeId(1), isTitle: false };
@@ -45,7 +45,8 @@ function play(...inputs: readonly PointerInput[]): string[] {
   for (const input of inputs) {
     const step = reducePointer(gesture, input);
     gesture = step.gesture;
-    done.push(...step.effects.map(inShort));
+    // Every drag of nodes begins with taking them.
+    done.push(...step.effects.map(inShort).filter((effect) => effect !== "grab nodes"));
   }
   return done;
 }
@@ -56,6 +57,10 @@ function inShort(effect: Effect): string {
     case "drag":
     case "drop":
       return `${effect.do} ${effect.dx},${effect.dy}`;
+    case "grab":
+      return `grab ${effect.what.kind}`;
+    case "cut":
+      return `cut ${effect.from.join()} ${effect.to.join()}`;
     case "select":
       return `${effect.mode} ${effect.id}`;
     case "marquee":
@@ -69,6 +74,39 @@ function inShort(effect: Effect): string {
       return effect.do;
   }
 }
+
+describe("groups, points of links and cuts", () => {
+  const GROUP: Hit = { kind: "group", index: 2, isCorner: false };
+  const LINK: Hit = { kind: "link", id: linkId(3), part: 0 };
+  const POINT: Hit = { kind: "reroute", id: rerouteId(4) };
+  const cases: [string, PointerInput[], string[]][] = [
+    ["a click selects a group", [down(GROUP), up()], ["select-group"]],
+    [
+      "a double-click renames it",
+      [down(GROUP), up(), down(GROUP, { time: 100 }), up(0, 0, { time: 120 })],
+      ["select-group", "rename-group"],
+    ],
+    ["a drag takes it along", [down(GROUP), move(10, 0), up(12, 0)], ["grab group", "drag 10,0", "drop 12,0"]],
+    ["a drag on a link makes a point", [down(LINK), move(10, 0), up(10, 5)], ["grab link", "drag 10,0", "drop 10,5"]],
+    ["a drag moves a point", [down(POINT), move(10, 0), up(10, 5)], ["grab reroute", "drag 10,0", "drop 10,5"]],
+    [
+      "Alt and a drag cut links",
+      [down(VOID, { alt: true }), move(10, 0), move(20, 0), up(20, 0)],
+      ["cut 0,0 10,0", "cut 10,0 20,0", "cut-end"],
+    ],
+    [
+      "so do Ctrl and the right button",
+      [down(NODE, { ctrl: true, button: 2 }), move(10, 0), { ...PLAIN, type: "cancel" }],
+      ["cut 0,0 10,0", "cut-cancel"],
+    ],
+  ];
+  test.each(cases)("%s", (_, inputs, expected) => expect(play(...inputs)).toEqual(expected));
+  test("what a drag began at moves with the view", () => {
+    const { gesture } = reducePointer(reducePointer(AT_REST, down(NODE)).gesture, move(10, 0));
+    const { effects } = reducePointer(shifted(gesture, -30, 5), move(10, 0));
+    expect(effects.map(inShort)).toEqual(["drag 40,-5"]);
+  });
+});
 
 describe("on the void", () => {
   const cases: [string, PointerInput[], string[]][] = [

@@ -1,3 +1,4 @@
+import type { Point } from "../../src/graph/document.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NOTHING_SHOWN } from "../../src/canvas/geometry.ts";
@@ -17,11 +18,12 @@ describe("what is under a point", () => {
     for (const link of scene.links) {
       const curve = curveOf(scene, link);
       if (!curve) throw new Error("The link has no curve.");
-      expect(hitTest(scene, order, curve.from, 1)).toEqual({
+      const [from, to] = curve.points as [Point, Point];
+      expect(hitTest(scene, order, from, 1)).toEqual({
         kind: "socket",
         socket: { node: link.source, side: "output", index: link.output },
       });
-      const target = hitTest(scene, order, curve.to, 1);
+      const target = hitTest(scene, order, to, 1);
       expect(target.kind === "socket" && target.socket.node).toBe(link.target);
     }
   });
@@ -29,7 +31,8 @@ describe("what is under a point", () => {
     const [link] = scene.links;
     const curve = link && curveOf(scene, link);
     if (!curve) throw new Error("The link has no curve.");
-    expect(hitTest(scene, order, pointOn(curve.from, curve.to, 0.5), 1)).toEqual({ kind: "link", id: link.id });
+    const [from, to] = curve.points as [Point, Point];
+    expect(hitTest(scene, order, pointOn(from, to, 0.5), 1)).toEqual({ kind: "link", id: link.id, part: 0 });
   });
   test("title, body, corner and void", () => {
     expect(hitTest(scene, order, [100, -15], 1)).toEqual({ kind: "node", id: "1", isTitle: true });

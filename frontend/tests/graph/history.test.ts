@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as commands from "../../src/graph/commands.ts";
-import { nodesOf, type WorkflowDocument } from "../../src/graph/document.ts";
+import * as places from "../../src/graph/place_commands.ts";
+import { nodesOf, rerouteId, reroutesOf, type WorkflowDocument } from "../../src/graph/document.ts";
 import {
   type Change,
   change,
@@ -22,7 +23,7 @@ const START = graph({ 1: "Load", 2: "Noise", 3: "Blend", 4: "Save" }, [
 
 /** Any sequence of what a person can do; commands look at the document that they find. */
 const anyCommand = fc
-  .tuple(fc.integer({ min: 0, max: 6 }), fc.nat(), fc.nat(), fc.integer({ min: -500, max: 500 }))
+  .tuple(fc.integer({ min: 0, max: 11 }), fc.nat(), fc.nat(), fc.integer({ min: -500, max: 500 }))
   .map(([kind, a, b, n]) => (document: WorkflowDocument): Change => {
     const ids = nodesOf(document).map((node) => node.id);
     const one = ids[a % Math.max(1, ids.length)] ?? id(99);
@@ -40,6 +41,23 @@ const anyCommand = fc
         return commands.setValue(one, "strength", n);
       case 5:
         return commands.setModes([one, other], n > 0 ? 2 : 4, "mode");
+      case 6:
+        return places.addGroup(places.newGroup("Group", [n, n, 100, 100]));
+      case 7:
+        return places.removeGroup(a % Math.max(1, document.groups.length));
+      case 8: {
+        const links = Object.values(document.links);
+        const chosen = links[a % Math.max(1, links.length)];
+        return chosen
+          ? places.addReroute(document, chosen.id, b % (reroutesOf(document, chosen).length + 1), [n, n])
+          : commands.rename(one, "no link");
+      }
+      case 9:
+        return places.removeReroute(document, rerouteId(a % 4));
+      case 10: {
+        const moved = { nodes: new Set([one]), groups: new Set([0]), reroutes: new Set([rerouteId(1)]) };
+        return places.movePlaces(moved, n, b % 9);
+      }
       default:
         return commands.rename(one, `node ${n}`);
     }
@@ -71,6 +89,10 @@ test("every link of every reachable document joins nodes that are there, one an 
       expect(new Set(inputs).size).toBe(inputs.length);
       for (const each of Object.values(links))
         expect([each.source in nodes, each.target in nodes]).toEqual([true, true]);
+      const passed = Object.values(links).flatMap((each) =>
+        reroutesOf(history.document, each).map((point) => point.id),
+      );
+      expect(new Set(passed)).toEqual(new Set(Object.values(history.document.reroutes).map((point) => point.id)));
     }),
     { numRuns: 60 },
   );

@@ -143,7 +143,7 @@ METHODS = {
     "model.model_sampling.percent_to_sigma model.model_sampling.sigma_min model.model_sampling.sigma_max "
     "model.diffusion_model model.latent_format model.model_config model.process_latent_in model.process_latent_out",
     "CLIP": "clone tokenize encode_from_tokens encode_from_tokens_scheduled patcher cond_stage_model clip_layer "
-    "load_sd get_sd add_patches get_key_patches",
+    "load_sd get_sd add_patches get_key_patches patcher.model_state_dict",
     "VAE": "encode decode encode_tiled decode_tiled downscale_ratio latent_channels first_stage_model patcher get_sd "
     "spacial_compression_decode",
 }

@@ -511,15 +511,45 @@ def inside_a_denoise_mask_function_chooses_the_mask() -> None:
 
 
 def inside_patches_that_sampling_would_ignore_are_refused() -> None:
-    weights, attention, blocks = (to_pack(loaded().MODEL).clone() for _ in range(3))
+    weights, double, layers = (to_pack(loaded().MODEL).clone() for _ in range(3))
     name = next(iter(weights.get_key_patches()))
     assert weights.add_patches({name: (torch.zeros(1),)}) == [name]
-    attention.set_model_attn2_patch(lambda q, k, v, extra_options: (q, k, v))
-    blocks.set_model_patch_replace(lambda args, extra: args, "attn1", "middle", 0)
-    for patcher, what in ((weights, "weights"), (attention, "attn2_patch"), (blocks, "attn1")):
+    double.set_model_double_block_patch(lambda q, k, v, extra_options: (q, k, v))
+    layers.set_model_patch_replace(lambda args, extra: args, "dit", "double_block", 0)
+    for patcher, what in ((weights, "weights"), (double, "double_block"), (layers, "dit")):
         for sample in (by_pack, lambda one: by_node(from_pack(one, "MODEL"))):
             with pytest.raises(Unsupported, match=what):
                 sample(patcher)
+
+
+def inside_patches_of_attention_take_part_in_our_node_too() -> None:
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_attn1_replace(lambda q, k, v, options: v, "middle", 0)
+    made = by_pack(patcher)
+    assert torch.equal(made, by_node(from_pack(patcher, "MODEL")))
+    assert not torch.allclose(made, by_node(loaded().MODEL), atol=1e-3)
+
+
+def inside_a_patch_for_one_prediction_only_changes_that_one() -> None:
+    from comfy.model_patcher import create_model_options_clone, set_model_options_patch_replace
+
+    apart: list[float] = []
+
+    def compare(args: dict[str, Any]) -> Tensor:
+        options = create_model_options_clone(args["model_options"])
+        options = set_model_options_patch_replace(options, lambda q, k, v, _: v, "attn1", "middle", 0)
+        given = (args["model"], [args["cond"]], args["input"], args["sigma"])
+        (other,) = comfy.samplers.calc_cond_batch(*given, options)
+        (same,) = comfy.samplers.calc_cond_batch(*given, args["model_options"])
+        apart.append(float((other - args["cond_denoised"]).abs().max()))
+        assert torch.allclose(same, args["cond_denoised"], atol=1e-4)
+        return args["denoised"]
+
+    patcher = to_pack(loaded().MODEL).clone()
+    patcher.set_model_sampler_post_cfg_function(compare)
+    assert torch.equal(by_pack(patcher), by_node(loaded().MODEL))
+    assert len(apart) == STEPS
+    assert max(apart) > 1e-3
 
 
 def inside_parts_of_the_schedule_are_those_of_the_advanced_node() -> None:

@@ -18,7 +18,7 @@ from nodes.declare import Shown, node
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Condition, Latent
 from nodes.packs.facade import facade_class, missing_class
-from nodes.packs.facade_names import METHODS, ORDERS
+from nodes.packs.facade_names import CHOICES, METHODS, ORDERS
 from nodes.packs.saving import saving_classes
 from nodes.packs.surroundings import Surroundings, make_surroundings
 from tests.nodes.conftest import Watcher
@@ -100,6 +100,14 @@ def test_a_class_has_the_v1_shape_of_its_definition(toys: Any) -> None:
     assert (toys.RETURN_TYPES, toys.RETURN_NAMES) == (("STRING", "INT"), ("text", "count"))
     assert (toys.CATEGORY, toys.OUTPUT_NODE, toys.DESCRIPTION) == ("toys", False, "Says something.")
     assert toys.__name__ == "Toy"
+
+
+@pytest.mark.parametrize("class_type", CHOICES)
+def test_a_class_shows_its_choices_as_lists_that_inputs_of_packs_take(class_type: str, around: Surroundings) -> None:
+    made: Any = facade_class(around.node_types[class_type], around)
+    required = made.INPUT_TYPES()["required"]
+    for attribute, name in CHOICES[class_type].items():
+        assert getattr(made, attribute) == list(required[name][0])
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,7 @@ RESULTS = [
     ((1, BLOCKER), Result((1, BLOCKER))),
     ({"ui": UI}, Result((None, []), UI)),
     ({"ui": UI, "result": (1, [2])}, Result((1, [2]), UI)),
+    ({"ui": {"text": "ab", "n": (1,)}}, Result((None, []), {"text": ["a", "b"], "n": (1,)})),
     ({"result": BLOCKER}, Result((BLOCKER, BLOCKER))),
     (
         {"result": (LINK, LINK), "expand": {"9.0.0.1": {"class_type": "X", "inputs": {"a": LINK, "b": 5}}}},
@@ -308,8 +309,9 @@ def test_an_answer_is_read_in_every_form_that_packs_give(answer, expected, later
     assert call(made) == expected
 
 
-def test_a_node_without_outputs_may_return_nothing():
-    assert call(adapt(make_class(RETURN_TYPES=(), run=lambda self: None))) == Result()
+@pytest.mark.parametrize("answer", [None, (None,), "the name of a file", 3])
+def test_a_node_without_outputs_may_return_anything(answer):
+    assert call(adapt(make_class(RETURN_TYPES=(), run=lambda self: answer))) == Result()
 
 
 @pytest.mark.parametrize(("answer", "words"), [(None, "nothing"), ("text", "a str"), (torch.zeros(2), "a Tensor")])

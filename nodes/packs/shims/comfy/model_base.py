@@ -13,7 +13,8 @@ from torch import Tensor
 
 import comfy.latent_formats
 import comfy.patcher_extension as extension
-from nodes.diffusion.sampling.telling import ask_network
+import comfy.utils
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from nodes.diffusion.values import Model, Told
 from nodes.packs.bridge import levels
 from nodes.packs.bridge.missing import refuse
@@ -46,7 +47,7 @@ class BaseModel(torch.nn.Module):
         if not isinstance(value, Model):
             raise refuse("Models that node packs put together themselves are")
         self.value = value
-        self.diffusion_model = value.network.module
+        self.diffusion_model = UNetModel.of(value.network.module)
         self.model_sampling = levels.of_library(value.sampling)
         xl = value.family.startswith("sdxl")
         self.latent_format = comfy.latent_formats.SDXL() if xl else comfy.latent_formats.SD15()
@@ -130,16 +131,15 @@ class BaseModel(torch.nn.Module):
         return float(torch.Size(input_shape).numel()) * self.get_dtype().itemsize * 2048
 
     def patched(self, objects: dict[str, Any]) -> "BaseModel":
-        """This model with some of its attributes replaced; this one stays as it is. Raises Unsupported for a part of
-        the network itself."""
+        """This model with some of its attributes replaced, parts of its network included; this one stays as it is."""
         if not objects:
             return self
         made = type(self)(self.value)
         made.current_patcher = self.current_patcher
         for name, value in objects.items():
-            if "." in name or name == "diffusion_model":
-                raise refuse(f"Parts of a network that a node pack replaces ({name}) are")
-            setattr(made, name, value)
+            comfy.utils.set_attr(made, name, value)
+            if name.startswith("diffusion_model."):
+                made.diffusion_model.changed = True
         return made
 
     def _apply_model(
@@ -161,8 +161,9 @@ class BaseModel(torch.nn.Module):
         )
         return schedule.denoised(prediction.to(x.dtype), x, t)
 
-    def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, told: Told | None = None, **_: Any) -> Tensor:
-        return ask_network(self.diffusion_model, x, timesteps, context, told)
+    def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, **told: Any) -> Tensor:
+        answer: Tensor = self.diffusion_model(x, timesteps, context=context, **told)
+        return answer
 
     def _type(self) -> ModelType:
         prediction = getattr(self.value.sampling, "prediction", None)

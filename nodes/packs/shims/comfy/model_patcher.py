@@ -17,7 +17,7 @@ import comfy.model_management
 import comfy.patcher_extension as extension
 from comfy.own_networks import OwnNetwork
 from comfy.patcher_attachments import PatcherAttachments
-from comfy.transformer_patches import TransformerPatches, appended
+from comfy.transformer_patches import TransformerPatches, appended, refuse_unknown, replace_block
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.values import Model
@@ -138,11 +138,7 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         """Raise Unsupported for patches that sampling would ignore."""
         if self.patches:
             raise refuse("Changes of weights by node packs (LoRA and the like) are")
-        options = self.model_options.get("transformer_options", {})
-        for name in ("patches", "patches_replace"):
-            if any(options.get(name, {}).values()):
-                found = ", ".join(sorted(key for key, given in options[name].items() if given))
-                raise refuse(f"Patches of attention or of blocks by node packs ({found}) are")
+        refuse_unknown(self.model_options.get("transformer_options", {}))
 
     def sampled_model(self) -> Any:
         """The network with the objects that packs replaced."""
@@ -310,6 +306,20 @@ def copied(part: Any) -> Any:
     if type(part) is dict:
         return {key: copied(value) for key, value in part.items()}
     return [copied(value) for value in part] if type(part) is list else part
+
+
+def set_model_options_patch_replace(
+    model_options: dict[str, Any],
+    patch: Any,
+    name: str,
+    block_name: str,
+    number: int,
+    transformer_index: int | None = None,
+) -> dict[str, Any]:
+    """Options with a part of one block replaced. What the given ones hold below the first level stays as it is."""
+    options = model_options["transformer_options"] = copied(model_options.get("transformer_options", {}))
+    replace_block(options, patch, name, block_name, number, transformer_index)
+    return model_options
 
 
 def set_model_options_post_cfg_function(

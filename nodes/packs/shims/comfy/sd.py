@@ -97,11 +97,13 @@ class TextPatcher:
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
         """Name of each weight -> the weight."""
+        return {name: [(weight, lambda one: one)] for name, weight in self.model_state_dict(filter_prefix).items()}
+
+    def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
+        """Name of each weight -> the weight."""
         named = {f"{TEXT_MODEL}{name}": weight for name, weight in self.network.weights.items()}
         return {
-            name: [(weight, lambda one: one)]
-            for name, weight in named.items()
-            if filter_prefix is None or name.startswith(filter_prefix)
+            name: weight for name, weight in named.items() if filter_prefix is None or name.startswith(filter_prefix)
         }
 
     def model_size(self) -> int:

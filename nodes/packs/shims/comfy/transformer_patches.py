@@ -1,9 +1,16 @@
-"""The patches of attention and blocks that a model patcher can be told of.
-
-They are kept, shown to packs and carried along. Sampling refuses them: see `ModelPatcher.check_sampling`.
-"""
+"""The patches of attention and blocks that a model patcher can be told of. `UNetModel` computes with them."""
 
 from typing import Any
+
+from nodes.packs.bridge.missing import refuse
+
+_KNOWN = {
+    "patches": {
+        "attn1_patch", "attn2_patch", "attn1_output_patch", "attn2_output_patch", "middle_patch", "emb_patch",
+        "input_block_patch", "input_block_patch_after_skip", "output_block_patch",
+    },
+    "patches_replace": {"attn1", "attn2"},
+}  # fmt: skip
 
 
 class TransformerPatches:
@@ -19,8 +26,7 @@ class TransformerPatches:
         self, patch: Any, name: str, block_name: str, number: int, transformer_index: int | None = None
     ) -> None:
         """Replace a part of one block."""
-        place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
-        self._options().setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
+        replace_block(self._options(), patch, name, block_name, number, transformer_index)
 
     def set_model_attn1_patch(self, patch: Any) -> None:
         """Change what self-attention gets."""
@@ -82,3 +88,19 @@ class TransformerPatches:
 def appended(hold: dict[str, Any], name: str, entry: Any) -> None:
     """A list with one more entry in the place of the old one, which others may hold."""
     hold[name] = [*hold.get(name, []), entry]
+
+
+def replace_block(
+    options: dict[str, Any], patch: Any, name: str, block_name: str, number: int, transformer_index: int | None
+) -> None:
+    """Let a patch stand for one part (`name`) of a block, or of one transformer in it."""
+    place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
+    options.setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
+
+
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise Unsupported for patches that sampling would ignore."""
+    for name, known in _KNOWN.items():
+        found = sorted(key for key, given in options.get(name, {}).items() if given and key not in known)
+        if found:
+            raise refuse(f"Patches by node packs of these parts of a network ({', '.join(found)}) are")

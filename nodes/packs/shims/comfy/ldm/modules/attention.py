@@ -1,4 +1,7 @@
-"""Attention as functions that packs call on their own tensors. Our networks attend in diffusers' blocks instead."""
+"""Attention as functions that packs call on their own tensors, and the transformers of a UNet as packs know them.
+
+The latter share the layers of our network (`of`), and differ from diffusers' only in what packs may change in them.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -98,6 +101,9 @@ class FeedForward(nn.Module):
 class CrossAttention(nn.Module):
     """Attention of tokens to others, or to each other."""
 
+    heads: int
+    dim_head: int
+
     def __init__(
         self,
         query_dim: int,
@@ -119,8 +125,22 @@ class CrossAttention(nn.Module):
         last = operations.Linear(inner, query_dim, dtype=dtype, device=device)
         self.to_out = nn.Sequential(last, nn.Dropout(dropout))
 
+    @classmethod
+    def of(cls, ours: Any) -> "CrossAttention":
+        """With the layers of diffusers' `Attention`."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made.heads, made.dim_head, made.attn_precision = ours.heads, int(ours.inner_dim // ours.heads), None
+        made.to_q, made.to_k, made.to_v, made.to_out = ours.to_q, ours.to_k, ours.to_v, nn.Sequential(*ours.to_out)
+        return made
+
     def forward(
-        self, x: Tensor, context: Tensor | None = None, value: Tensor | None = None, mask: Any = None
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        value: Tensor | None = None,
+        mask: Any = None,
+        transformer_options: Any = None,
     ) -> Tensor:
         """(B, tokens, width)."""
         context = default(context, x)
@@ -130,17 +150,111 @@ class CrossAttention(nn.Module):
 
 
 class BasicTransformerBlock(nn.Module):
-    """A block of the original UNet. Ours has none, and it cannot be made. Raises Unsupported."""
+    """Attention to each other and to the text, then two layers. Packs cannot make one: raises Unsupported."""
+
+    norm1: Any
+    norm2: Any
+    norm3: Any
+    ff: Any
+    attn1: CrossAttention
+    attn2: CrossAttention
+    n_heads: int
+    d_head: int
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise refuse("Transformer blocks that node packs build themselves are")
+
+    @classmethod
+    def of(cls, ours: Any) -> "BasicTransformerBlock":
+        """With the layers of diffusers' block of the same name."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made.norm1, made.norm2, made.norm3, made.ff = ours.norm1, ours.norm2, ours.norm3, ours.ff
+        made.attn1, made.attn2 = CrossAttention.of(ours.attn1), CrossAttention.of(ours.attn2)
+        made.n_heads, made.d_head = made.attn1.heads, made.attn1.dim_head
+        return made
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, transformer_options: dict[str, Any] | None = None
+    ) -> Tensor:
+        """(B, tokens, width), with the patches in the options."""
+        options = transformer_options or {}
+        patches = options.get("patches", {})
+        told = {name: value for name, value in options.items() if name not in ("patches", "patches_replace")}
+        told |= {"n_heads": self.n_heads, "dim_head": self.d_head, "attn_precision": self.attn1.attn_precision}
+        x = x + _attended(self.attn1, "attn1", self.norm1(x), None, options, told)
+        for patch in patches.get("middle_patch", ()):
+            x = patch(x, told)
+        x = x + _attended(self.attn2, "attn2", self.norm2(x), context, options, told)
+        return x + self.ff(self.norm3(x))
+
+
+def _attended(
+    attention: CrossAttention,
+    name: str,
+    x: Tensor,
+    context: Tensor | None,
+    options: dict[str, Any],
+    told: dict[str, Any],
+) -> Tensor:
+    """What attention gives for `x`, with the patches of this name: before it, in its place, and after it."""
+    patches, value = options.get("patches", {}), None
+    for patch in patches.get(f"{name}_patch", ()):
+        context = default(context, x)
+        x, context, value = patch(x, context, default(value, context), told)
+    replacements = options.get("patches_replace", {}).get(name, {})
+    block = options.get("block")
+    replacement = None
+    if block is not None:
+        replacement = replacements.get((*block, options.get("block_index", 0)), replacements.get(tuple(block)))
+    if replacement is None:
+        x = attention(x, context=context, value=value)
+    else:
+        context = default(context, x)
+        keys, values = attention.to_k(context), attention.to_v(default(value, context))
+        x = attention.to_out(replacement(attention.to_q(x), keys, values, told))
+    for patch in patches.get(f"{name}_output_patch", ()):
+        x = patch(x, told)
+    return x
 
 
 class SpatialTransformer(nn.Module):
-    """A stack of blocks of the original UNet. Ours has none, and it cannot be made. Raises Unsupported."""
+    """A stack of blocks over the pixels of a feature map. Packs cannot make one: raises Unsupported."""
+
+    norm: Any
+    proj_in: Any
+    proj_out: Any
+    transformer_blocks: nn.ModuleList
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise refuse("Transformer blocks that node packs build themselves are")
+
+    @classmethod
+    def of(cls, ours: Any) -> "SpatialTransformer":
+        """With the layers of diffusers' `Transformer2DModel`."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made.norm, made.proj_in, made.proj_out = ours.norm, ours.proj_in, ours.proj_out
+        made.transformer_blocks = nn.ModuleList(map(BasicTransformerBlock.of, ours.transformer_blocks))
+        made.use_linear = ours.use_linear_projection
+        return made
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, transformer_options: dict[str, Any] | None = None
+    ) -> Tensor:
+        """(B, channels, h, w)."""
+        options = {} if transformer_options is None else transformer_options
+        start, (height, width) = x, x.shape[-2:]
+        x = self.norm(x)
+        x = x if self.use_linear else self.proj_in(x)
+        x = x.flatten(2).transpose(1, 2)
+        x = self.proj_in(x) if self.use_linear else x
+        for index, block in enumerate(self.transformer_blocks):
+            x = block(x, context=context, transformer_options={**options, "block_index": index})
+        x = self.proj_out(x) if self.use_linear else x
+        x = x.transpose(1, 2).unflatten(2, (height, width))
+        x = x if self.use_linear else self.proj_out(x)
+        return x + start
 
 
 class SpatialVideoTransformer(SpatialTransformer):
