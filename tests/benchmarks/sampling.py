@@ -135,7 +135,9 @@ def compare(name: str, size: int, steps: int, turns: int) -> list[str]:
     memory.free()
     return [
         f"{name:9} {size}x{size}, {steps} steps: Heddle {mine:.2f} s, diffusers {other:.2f} s, ratio "
-        f"{mine / other:.3f}; of processor time {cpu['ours']:.2f} s and {cpu['theirs']:.2f} s, ratio {cpu['ours'] / cpu['theirs']:.3f}",
+        f"{mine / other:.3f}",
+        f"{'':9} of processor time {cpu['ours']:.2f} s and {cpu['theirs']:.2f} s, ratio "
+        f"{cpu['ours'] / cpu['theirs']:.3f}",
         f"{'':9} outside the network {statistics.median(overhead):.2%} of the sampling",
     ]
 
