@@ -11,6 +11,9 @@ from typing import Literal
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".gguf"})
 
+PIPELINE = "model_index.json"
+"""The file that makes a folder one of a diffusers pipeline."""
+
 Place = Literal["input", "output", "temp"]
 """The three folders for pictures, as `type` names them on the wire."""
 
@@ -79,9 +82,15 @@ class Folders:
             self.suffixes[key] = folder.suffixes
 
     def list(self, folder: str) -> list[str]:
-        """Names that a combo offers: relative, with forward slashes, sorted. Pictures for "input", else model files."""
+        """Names that a combo offers: relative, with forward slashes, sorted. Pictures for "input", for "diffusers" the
+        folders that diffusers saved a pipeline to, else model files."""
         if folder == "input":
             return sorted(_files(self.input, IMAGE_SUFFIXES, deep=False), key=str.lower)
+        if folder == "diffusers":
+            marked = (name for root in self.models.get(folder, ()) for name in _files(root, (".json",), deep=True))
+            return sorted(
+                {str(PurePosixPath(one).parent) for one in marked if one.endswith(f"/{PIPELINE}")}, key=str.lower
+            )
         suffixes = self.suffixes.get(folder, MODEL_SUFFIXES)
         found = (name for root in self.models.get(folder, ()) for name in _files(root, suffixes, deep=True))
         return sorted(set(found), key=str.lower)

@@ -13,6 +13,7 @@ from nodes import (
     latent,
     latent_edit,
     loaders,
+    loaders_separate,
     logic,
     mask,
     model_sampling,
@@ -27,6 +28,7 @@ from nodes.registration import Origin, register, typed_nodes
 
 MODULES = (
     loaders,
+    loaders_separate,
     conditioning,
     conditioning_sdxl,
     conditioning_picture,

@@ -3,19 +3,19 @@
 import contextlib
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from executor.schema import InputError
 from nodes.diffusion import autoencoder
+from nodes.diffusion.latents import check_decodable
 from nodes.diffusion.memory.activations import of_autoencoder
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.values import VAE
+from nodes.diffusion.values import VAE, Latent
 
 
-def decoded(vae: VAE, samples: Tensor, memory: DeviceMemory) -> Tensor:
-    """(N, h, w, 3) pictures of latents. Raises InputError for latents of another kind of autoencoder."""
-    fitting(samples, vae)
+def decoded(vae: VAE, latent: Latent, memory: DeviceMemory) -> Tensor:
+    """(N, h, w, 3) pictures of a latent. Raises InputError for one of another kind of autoencoder."""
+    samples = fitting(latent, vae)
     height, width = (side * vae.factor for side in samples.shape[-2:])
     return memory.attempt(
         vae.network,
@@ -41,22 +41,11 @@ def encoded(vae: VAE, pixels: Tensor, memory: DeviceMemory) -> Tensor:
         )
 
 
-def fitting(samples: Tensor, vae: VAE) -> Tensor:
-    """`samples`, if the autoencoder can decode them. Raises InputError."""
-    channels = samples.shape[1] if samples.ndim == 4 else None
-    if channels != vae.channels:
-        raise InputError(
-            "samples",
-            f"The latent has {channels or 'no'} channels and the VAE decodes {vae.channels}. Use the VAE of the model "
-            "that made the latent.",
-        )
-    if not bool(torch.isfinite(samples).all()):
-        raise InputError(
-            "samples",
-            "The latent holds values that are no numbers (NaN or infinite), so the picture would be black. Sample "
-            "again with a larger weight type such as --force-fp32, or with fewer patches of the model.",
-        )
-    return samples
+def fitting(latent: Latent, vae: VAE) -> Tensor:
+    """The latent's samples, if the autoencoder can decode them. Raises InputError."""
+    with naming("samples"):
+        check_decodable(vae, latent)
+    return latent.samples
 
 
 def require_pixels(mask: Tensor) -> None:

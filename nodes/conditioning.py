@@ -11,6 +11,7 @@ from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.text.encoder import encode_text
 from nodes.diffusion.values import Area, Condition
+from nodes.model_files import embedding_state
 from nodes.types import Clip, Conditioning, Mask, Text
 
 CELL = 8
@@ -23,11 +24,18 @@ Strength = Annotated[float, Widget("number", min=0.0, max=10.0, step=0.01)]
 Moment = Annotated[float, Widget("number", min=0.0, max=1.0, step=0.001)]
 
 
-@node("CLIPTextEncode", category="conditioning", display_name="CLIP Text Encode (Prompt)", lane="device")
+@node(
+    "CLIPTextEncode",
+    category="conditioning",
+    display_name="CLIP Text Encode (Prompt)",
+    lane="device",
+    fingerprint=embedding_state,
+)
 def clip_text_encode(*, text: Text, clip: Clip, memory: Injected[DeviceMemory]) -> Conditioning:
     """Encode a text that guides the model towards, or away from, what it says.
 
-    `(word:1.2)` gives a word more weight, `(word:0.8)` less, and `(word)` is short for 1.1.
+    `(word:1.2)` gives a word more weight, `(word:0.8)` less, and `(word)` is short for 1.1. `embedding:name` stands for
+    what a file in the folder embeddings was trained to mean.
     """
     with memory.resident(*clip.networks):
         encoding = encode_text(clip, text)

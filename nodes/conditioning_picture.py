@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from executor.schema import Injected, InputError
+from executor.schema import Injected
+from nodes.coding import encoded
 from nodes.declare import node
 from nodes.diffusion import autoencoder, resize
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.values import VAE
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.types import Conditioning, Image, Latent, Mask, Vae
 
@@ -41,13 +40,12 @@ def inpaint_model_conditioning(
     masks = mask.reshape(-1, 1, *mask.shape[-2:])
     masks = resize.resize(masks, pixels.shape[2], pixels.shape[1], "bilinear").movedim(1, -1)
     seen = (pixels[..., :3] - 0.5) * (1 - masks.round()) + 0.5
-    with memory.resident(vae.network):
-        picture, samples = _encoded(vae, seen), _encoded(vae, pixels)
+    picture, samples = encoded(vae, seen, memory), encoded(vae, pixels, memory)
     masks = autoencoder.cropped(masks, vae.factor)[..., 0]
     positive, negative = (
         tuple(replace(one, picture=picture, picture_mask=masks) for one in group) for group in (positive, negative)
     )
-    return Prepared(positive, negative, LatentValue(samples, masks if noise_mask else None))
+    return Prepared(positive, negative, LatentValue(samples, masks if noise_mask else None, space=vae.space))
 
 
 @node("InstructPixToPixConditioning", category="conditioning/instructpix2pix", lane="device")
@@ -60,14 +58,6 @@ def instruct_pix_to_pix_conditioning(
     memory: Injected[DeviceMemory],
 ) -> Prepared:
     """Show an editing model (InstructPix2Pix) the picture that the text says how to change."""
-    with memory.resident(vae.network):
-        picture = _encoded(vae, pixels)
+    picture = encoded(vae, pixels, memory)
     positive, negative = (tuple(replace(one, picture=picture) for one in group) for group in (positive, negative))
-    return Prepared(positive, negative, LatentValue(torch.zeros_like(picture)))
-
-
-def _encoded(vae: VAE, pixels: Tensor) -> Tensor:
-    try:
-        return autoencoder.encode(vae, pixels)
-    except ValueError as error:
-        raise InputError("pixels", str(error)) from error
+    return Prepared(positive, negative, LatentValue(torch.zeros_like(picture), space=vae.space))

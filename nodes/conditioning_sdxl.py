@@ -7,12 +7,13 @@ from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.text.encoder import encode_text, encode_texts
 from nodes.diffusion.values import Condition, PictureSize, TextEncoder
+from nodes.model_files import embedding_state
 from nodes.types import Clip, Conditioning, Text
 
 Pixels = Annotated[int, Widget("number", min=0, max=16384)]
 
 
-@node("CLIPTextEncodeSDXL", category="advanced/conditioning", lane="device")
+@node("CLIPTextEncodeSDXL", category="advanced/conditioning", lane="device", fingerprint=embedding_state)
 def clip_text_encode_sdxl(
     *,
     clip: Clip,
@@ -38,7 +39,7 @@ def clip_text_encode_sdxl(
     return (Condition(encoding.tokens, encoding.pooled, size=size),)
 
 
-@node("CLIPTextEncodeSDXLRefiner", category="advanced/conditioning", lane="device")
+@node("CLIPTextEncodeSDXLRefiner", category="advanced/conditioning", lane="device", fingerprint=embedding_state)
 def clip_text_encode_sdxl_refiner(
     *,
     ascore: Annotated[float, Widget("number", min=0.0, max=1000.0, step=0.01)] = 6.0,

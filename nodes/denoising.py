@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from executor.progress import Preview, Progress
 from executor.schema import InputError
+from nodes.coding import naming
+from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import Previews
@@ -51,25 +52,13 @@ def run_sampling(
 
 def check_sampling(guider: Guider, latent: Latent) -> None:
     """Raise InputError, which names the input and the remedy, for what cannot be sampled."""
-    samples, mask, model = latent.samples, latent.noise_mask, guider.model
-    wanted = getattr(getattr(model.network.module, "config", None), "out_channels", None)
-    found = samples.shape[1] if samples.ndim == 4 else None
-    if found is None or 0 in samples.shape:
+    samples, mask = latent.samples, latent.noise_mask
+    if samples.ndim != 4 or 0 in samples.shape:
         raise InputError(
             "latent_image", f"The latent is empty (its shape is {list(samples.shape)}). Give it at least one picture."
         )
-    if wanted is not None and found != wanted:
-        raise InputError(
-            "latent_image",
-            f"The latent has {found} channels and the model denoises {wanted}. Make it with the empty latent node or "
-            "the VAE of the model's own family.",
-        )
-    if not bool(torch.isfinite(samples).all()):
-        raise InputError(
-            "latent_image",
-            "The latent holds values that are no numbers (NaN or infinite). Something before it overflowed: sample or "
-            "encode again, with a larger weight type such as --force-fp32.",
-        )
+    with naming("latent_image"):
+        check_samplable(guider.model, latent)
     if mask is not None and 0 in mask.shape:
         raise InputError(
             "latent_image",
@@ -78,7 +67,5 @@ def check_sampling(guider: Guider, latent: Latent) -> None:
         )
     for field, input_name in _TEXTS.items():
         for condition in getattr(guider, field, ()):
-            try:
-                check_width(model, condition)
-            except ValueError as error:
-                raise InputError(input_name, str(error)) from error
+            with naming(input_name):
+                check_width(guider.model, condition, input_name)

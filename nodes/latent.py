@@ -53,13 +53,13 @@ def empty_latent_image(
 @node("VAEDecode", category="latent", display_name="VAE Decode", lane="device")
 def vae_decode(*, samples: Latent, vae: Vae, memory: Injected[DeviceMemory]) -> Image:
     """Decode a latent to a picture."""
-    return decoded(vae, samples.samples, memory)
+    return decoded(vae, samples, memory)
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode", lane="device")
 def vae_encode(*, pixels: Image, vae: Vae, memory: Injected[DeviceMemory]) -> Latent:
     """Encode a picture to a latent. Sides that are no multiple of 8 are cut evenly at both ends."""
-    return LatentValue(encoded(vae, pixels, memory))
+    return LatentValue(encoded(vae, pixels, memory), space=vae.space)
 
 
 @node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)", lane="device")
@@ -76,7 +76,7 @@ def vae_decode_tiled(
     """Decode a latent to a picture piece by piece, which takes less memory."""
     activations = of_autoencoder(vae.network, memory.dtype("vae"), tile_size, tile_size)
     with memory.resident(vae.network, activations=activations):
-        return autoencoder.decode_tiled(vae, fitting(samples.samples, vae), tile_size, overlap)
+        return autoencoder.decode_tiled(vae, fitting(samples, vae), tile_size, overlap)
 
 
 @node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)", lane="device")
@@ -93,7 +93,7 @@ def vae_encode_tiled(
     """Encode a picture to a latent piece by piece, which takes less memory."""
     activations = of_autoencoder(vae.network, memory.dtype("vae"), tile_size, tile_size)
     with memory.resident(vae.network, activations=activations), naming("pixels"):
-        return LatentValue(autoencoder.encode_tiled(vae, pixels, tile_size, overlap))
+        return LatentValue(autoencoder.encode_tiled(vae, pixels, tile_size, overlap), space=vae.space)
 
 
 @node("VAEEncodeForInpaint", category="latent/inpaint", display_name="VAE Encode (for Inpainting)", lane="device")
@@ -111,7 +111,7 @@ def vae_encode_for_inpaint(
     hidden = masks[:, 0, :, :, None]
     samples = encoded(vae, (pixels[..., :3] - 0.5) * (1 - hidden) + 0.5, memory)
     masks = autoencoder.cropped(masks.movedim(1, -1), vae.factor).movedim(-1, 1)
-    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0])
+    return LatentValue(samples, _widened(masks, grow_mask_by)[:, 0], space=vae.space)
 
 
 @node("LatentUpscale", category="latent", display_name="Upscale Latent")

@@ -1,30 +1,45 @@
-"""Nodes that open model files."""
+"""Nodes that open whole checkpoints."""
 
-from typing import Annotated, NamedTuple
+from dataclasses import replace
+from typing import Annotated, Literal, NamedTuple
 
-from executor.folders import Folders, PathError
+from executor.folders import Folders
 from executor.schema import FolderChoices, Injected, InputError, Widget
 from nodes.declare import node
-from nodes.diffusion.checkpoints.header import CheckpointError
-from nodes.diffusion.checkpoints.open import open_checkpoint
-from nodes.types import Clip, Model, Vae
+from nodes.diffusion.checkpoints import open as files
+from nodes.diffusion.families.sd1 import BETA_RANGE
+from nodes.diffusion.sampling.prediction import Prediction, make_discrete
+from nodes.model_files import Checkpoint, embedding_folders, file_state, opening
+
+__all__ = ["Checkpoint", "checkpoint_loader", "checkpoint_loader_simple"]
 
 CheckpointName = Annotated[str, Widget("combo", choices=FolderChoices("checkpoints"))]
+ConfigName = Literal[
+    "anything_v3.yaml",
+    "v1-inference.yaml",
+    "v1-inference_clip_skip_2.yaml",
+    "v1-inference_clip_skip_2_fp16.yaml",
+    "v1-inference_fp16.yaml",
+    "v1-inpainting-inference.yaml",
+    "v2-inference-v.yaml",
+    "v2-inference-v_fp32.yaml",
+    "v2-inference.yaml",
+    "v2-inference_fp32.yaml",
+    "v2-inpainting-inference.yaml",
+]
 
 
-class Checkpoint(NamedTuple):
-    """Outputs of the checkpoint loader."""
+class Config(NamedTuple):
+    """What a configuration says that a file's shapes do not."""
 
-    MODEL: Model
-    CLIP: Clip
-    VAE: Vae
+    family: str
+    prediction: Prediction
+    layer: int
 
 
 def checkpoint_state(*, ckpt_name: str, folders: Folders) -> str:
-    """Changes when the file is replaced: its place, size and time of change. A digest would read gigabytes."""
-    path = folders.model("checkpoints", ckpt_name)
-    state = path.stat()
-    return f"{path}:{state.st_size}:{state.st_mtime_ns}"
+    """Changes when the file is replaced."""
+    return file_state(folders.model("checkpoints", ckpt_name))
 
 
 @node(
@@ -35,8 +50,34 @@ def checkpoint_state(*, ckpt_name: str, folders: Folders) -> str:
 )
 def checkpoint_loader_simple(*, ckpt_name: CheckpointName, folders: Injected[Folders]) -> Checkpoint:
     """Open a checkpoint: the model that denoises, the text encoder, and the autoencoder."""
-    try:
-        opened = open_checkpoint(folders.model("checkpoints", ckpt_name), folders.models.get("embeddings", ()))
-    except (PathError, CheckpointError) as error:
-        raise InputError("ckpt_name", str(error)) from error
+    with opening("ckpt_name"):
+        opened = files.open_checkpoint(folders.model("checkpoints", ckpt_name), embedding_folders(folders))
     return Checkpoint(opened.model, opened.text_encoder, opened.vae)
+
+
+@node(
+    "CheckpointLoader",
+    category="advanced/loaders",
+    display_name="Load Checkpoint With Config (DEPRECATED)",
+    fingerprint=checkpoint_state,
+    deprecated=True,
+)
+def checkpoint_loader(*, config_name: ConfigName, ckpt_name: CheckpointName, folders: Injected[Folders]) -> Checkpoint:
+    """Open a checkpoint, and take from the configuration what the model predicts and which text layer it reads."""
+    opened = checkpoint_loader_simple(ckpt_name=ckpt_name, folders=folders)
+    config = _config(config_name)
+    if opened.MODEL.family != config.family:
+        raise InputError(
+            "config_name",
+            f"'{config_name}' is for {config.family} checkpoints and '{ckpt_name}' is {opened.MODEL.family}. Choose "
+            "another configuration, or use CheckpointLoaderSimple, which needs none.",
+        )
+    model = replace(opened.MODEL, sampling=make_discrete(config.prediction, *BETA_RANGE))
+    return Checkpoint(model, replace(opened.CLIP, layer=config.layer), opened.VAE)
+
+
+def _config(name: str) -> Config:
+    if name.startswith("v2"):
+        return Config("sd2", "v" if name.startswith("v2-inference-v") else "eps", -2)
+    skips = name == "anything_v3.yaml" or "clip_skip_2" in name
+    return Config("sd1", "eps", -2 if skips else -1)

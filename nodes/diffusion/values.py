@@ -43,6 +43,8 @@ class VAE:
     """Pixels along the side of one latent cell."""
     colours: ColourMap | None = None
     """Remembered by `preview.py` once it is fitted; the only field that changes."""
+    space: str | None = None
+    """See `Latent.space`; None for a file of its own, since the autoencoders of several families look alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +95,8 @@ class Model:
     """`Scene.mask`, set while a masked latent is sampled."""
     family: str = "sd1"
     """Name of the family's declaration."""
+    space: str | None = None
+    """See `Latent.space`: of the latents that it makes."""
     text_width: int | None = None
     """Of the tokens that the network attends to; None if nobody knows."""
 
@@ -202,3 +206,5 @@ class Latent:
     batch_index: tuple[int, ...] | None = None
     """Which picture of the batch that it was taken from each one is, so that it gets the same noise; None: in order."""
     attached: Attached = field(default_factory=dict[str, Any])
+    space: str | None = None
+    """Which families' autoencoders made it, or can decode it, if that is known: "sd" or "sdxl"."""

@@ -18,6 +18,9 @@ from nodes.diffusion.checkpoints.export import sd1_state_dict
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.embedded import networks
 from nodes.loaders import Checkpoint, checkpoint_loader_simple
+from tests.nodes.small_families import make_file
+
+__all__ = ["make_file"]
 
 
 @dataclass

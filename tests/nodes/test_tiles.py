@@ -11,7 +11,7 @@ from torch import Tensor
 from nodes.coding import decoded, encoded
 from nodes.diffusion import autoencoder
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.values import VAE
+from nodes.diffusion.values import VAE, Latent
 from nodes.latent import vae_decode, vae_decode_tiled, vae_encode, vae_encode_tiled
 from nodes.loaders import Checkpoint
 
@@ -89,7 +89,7 @@ def test_when_memory_runs_out_tiles_are_taken_by_themselves(
     monkeypatch.setattr(autoencoder, f"{what}_tiled", tiled)
     vae = replace(checkpoint.VAE)
     if what == "decode":
-        assert decoded(vae, torch.zeros(1, 4, 8, 8), memory).shape == (1, 64, 64, 3)
+        assert decoded(vae, Latent(torch.zeros(1, 4, 8, 8)), memory).shape == (1, 64, 64, 3)
     else:
         assert encoded(vae, torch.zeros(1, 64, 64, 3), memory).shape == (1, 4, 8, 8)
     assert calls == ["whole", "tiles"]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from nodes.diffusion.checkpoints.assemble import assemble, listed, untaken
@@ -72,14 +73,18 @@ def explained(source: Source) -> Iterator[None]:
         raise CheckpointError(f"{source.title} is incomplete: it lacks the tensor {error}.") from error
 
 
-def load_unet(family: Family, part: Part) -> Network:
-    """The UNet of a part in the original layout. Raises ValueError or KeyError with a clause, and CheckpointError."""
+def load_unet(family: Family, part: Part, storage: torch.dtype | None = None) -> Network:
+    """The UNet of a part in the original layout; its large weights stay in `storage` if that is given.
+
+    Raises ValueError or KeyError with a clause, and CheckpointError.
+    """
     # Imported here because it takes seconds, and a run that reuses its memos never opens a checkpoint.
     from nodes.diffusion.checkpoints import networks
 
     shapes = part.shapes
     module = networks.make_unet(unet_config(shapes, family.heads) | family.additional(shapes))
-    return _assembled("unet", module, part, {name: Take(one) for name, one in unet_names(module.state_dict()).items()})
+    takes = {name: Take(one) for name, one in unet_names(module.state_dict()).items()}
+    return _assembled("unet", module, part, takes, storage)
 
 
 def load_vae(scale: float, part: Part) -> Network:
@@ -100,8 +105,10 @@ def load_text(text: TextPart, part: Part) -> Network:
     return _assembled("text", module, part, text_takes(module.state_dict(), text.layout))
 
 
-def _assembled(role: Role, module: nn.Module, part: Part, takes: dict[str, Take]) -> Network:
-    network = assemble(role, module, part, takes)
+def _assembled(
+    role: Role, module: nn.Module, part: Part, takes: dict[str, Take], storage: torch.dtype | None = None
+) -> Network:
+    network = assemble(role, module, part, takes, storage)
     warn_of(part.source, untaken(part, takes))
     return network
 

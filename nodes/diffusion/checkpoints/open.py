@@ -31,7 +31,7 @@ def open_checkpoint(path: Path, embeddings: tuple[Path, ...] = ()) -> Checkpoint
     """
     networks = load_networks(path)
     family = networks.family
-    vae = vae_value(networks.vae)
+    vae = vae_value(networks.vae, family.space)
     prediction = prediction_of(family, part_under(networks.source, UNET_PREFIX))
     encoder = encoder_value(family, networks.text_models, embeddings)
     return Checkpoint(model_value(family, networks.unet, prediction, vae), encoder, vae)
@@ -47,6 +47,7 @@ def model_value(family: Family, unet: Network, prediction: Prediction, vae: VAE 
         vae,
         tell=tell_of(config, family.name, family.latent_scale),
         family=family.name,
+        space=family.space,
         text_width=config.cross_attention_dim,
     )
 
@@ -60,7 +61,7 @@ def encoder_value(family: Family, networks: tuple[Network, ...], embeddings: tup
     return TextEncoder(models, load_tokenizer(), family.layer, embeddings)
 
 
-def vae_value(network: Network) -> VAE:
+def vae_value(network: Network, space: str | None = None) -> VAE:
     """An autoencoder with the sizes that its configuration says."""
     config = network.module.config
-    return VAE(network, config.latent_channels, 2 ** (len(config.block_out_channels) - 1))
+    return VAE(network, config.latent_channels, 2 ** (len(config.block_out_channels) - 1), space=space)

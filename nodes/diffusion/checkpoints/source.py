@@ -22,11 +22,13 @@ class Source:
     read: Callable[[Iterable[str]], dict[str, Tensor]]
     """Memory-mapped tensors by name, in the file's type."""
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    label: str = ""
+    """How errors name it, where its file's name says nothing."""
 
     @property
     def title(self) -> str:
         """How errors name it."""
-        return self.path.name
+        return self.label or self.path.name
 
 
 @dataclass(frozen=True, slots=True)

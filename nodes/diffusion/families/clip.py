@@ -16,7 +16,7 @@ OPEN_TOKENS = "token_embedding.weight"
 PROJECTION = "text_projection.weight"
 OPEN_PROJECTION = "text_projection"
 
-KNOWN_WIDTHS = {768: "l", 1024: "h", 1280: "g"}
+KNOWN_WIDTHS: dict[int, Literal["l", "h", "g"]] = {768: "l", 1024: "h", 1280: "g"}
 """Width -> which published text model it is: OpenAI's ViT-L, OpenCLIP's ViT-H and ViT-bigG."""
 
 

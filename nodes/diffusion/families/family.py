@@ -41,6 +41,8 @@ class Family:
     heads: Callable[[int], int]
     """Attention heads of a UNet level from its channels."""
     latent_scale: float
+    space: str
+    """Families whose autoencoders understand each other's latents have the same."""
     beta_range: tuple[float, float]
     """First and last beta of the 1,000 training steps, linear in their square roots."""
     predictions: tuple[Prediction, ...]

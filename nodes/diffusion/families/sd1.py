@@ -18,6 +18,7 @@ FAMILY = Family(
     layer=-1,
     heads=lambda _: UNET_HEADS,
     latent_scale=LATENT_SCALE,
+    space="sd",
     beta_range=BETA_RANGE,
     predictions=("eps", "v"),
 )

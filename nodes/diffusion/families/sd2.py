@@ -25,6 +25,7 @@ FAMILY = Family(
     layer=-2,
     heads=wide_heads,
     latent_scale=LATENT_SCALE,
+    space="sd",
     beta_range=BETA_RANGE,
     predictions=("eps", "v"),
     additional=image_embedding,

@@ -147,8 +147,8 @@ class DeviceMemory:
             return sum(network.held for network in list(self._uses) if network.device == self.device)
 
     def _admit(self, network: Network, activations: int, *, spread: bool) -> None:
-        dtype, storage = self.dtype(network.role), self.preferences.stored(network.role)
-        device = self.device_of(network.role)
+        device = network.pinned or self.device_of(network.role)
+        dtype, storage = self.preferences.computed(network.role, device), self.preferences.stored(network.role)
         need = network.bytes_as(dtype, storage)
         keep: int | None = None
         idle = self._idle()

@@ -5,6 +5,7 @@ It decides nothing: see `Network.load`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,11 +21,16 @@ def layers_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, list[str]]]:
 
 
 def bring_when_used(
-    layer: nn.Module, sources: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+    layer: nn.Module,
+    sources: Mapping[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    scales: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Callable[[], None]:
     """Make `layer` take its parameters from `sources` (anywhere, in any type) while it computes, and only then.
 
-    Returns what undoes it. The parameters are on the meta device in between.
+    Those that `scales` names are multiplied by it. Returns what undoes it. In between the parameters are on the meta
+    device.
     """
     empty = {
         name: nn.Parameter(torch.empty_like(value, device="meta", dtype=dtype), requires_grad=False)
@@ -36,12 +42,9 @@ def bring_when_used(
             setattr(layer, name, value)
 
     def enter(*_: Any) -> None:
-        put(
-            {
-                name: nn.Parameter(value.to(device, dtype, non_blocking=True), requires_grad=False)
-                for name, value in sources.items()
-            }
-        )
+        brought = {name: value.to(device, dtype, non_blocking=True) for name, value in sources.items()}
+        brought |= {name: brought[name] * scale.to(device, dtype) for name, scale in scales.items()}
+        put({name: nn.Parameter(value, requires_grad=False) for name, value in brought.items()})
 
     def leave(*_: Any) -> None:
         put(empty)

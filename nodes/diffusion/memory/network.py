@@ -5,6 +5,7 @@ form. `DeviceMemory` fills the form on a device and empties it again. It knows n
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -21,11 +22,24 @@ class Network:
     Invariant: `weights` are never written to, so several networks may share tensors with one file.
     """
 
-    def __init__(self, role: Role, module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        role: Role,
+        module: nn.Module,
+        weights: Mapping[str, Tensor],
+        kept: Mapping[str, torch.dtype] = MappingProxyType({}),
+        scales: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
         self.role: Role = role
         self.module: Any = module
         """Any, because diffusers and transformers do not type what their networks take and return."""
         self.weights = weights
+        self.kept = kept
+        """Name -> type, of weights that stay in a type of their own whatever the network computes in."""
+        self.scales = scales
+        """Name -> factor, of weights among those that a file holds divided by it."""
+        self.pinned: torch.device | None = None
+        """The device that it always computes on; None leaves that to `DeviceMemory`."""
         self.device = torch.device("meta")
         self.dtype = torch.float32
         self.storage: torch.dtype | None = None
@@ -61,7 +75,7 @@ class Network:
             if not self.whole and keep is not None and self.held <= keep:
                 return
         self._forget()
-        if storage is None and keep is None:
+        if storage is None and keep is None and not self.kept:
             self._assign({name: value.to(device, dtype, non_blocking=True) for name, value in self.weights.items()})
             self.held, self.whole = self.bytes_as(dtype), True
         else:
@@ -82,28 +96,31 @@ class Network:
 
     def bytes_as(self, dtype: torch.dtype, storage: torch.dtype | None = None) -> int:
         """Memory that the parameters take in `dtype`, matrices in `storage` if there is one."""
-        return sum(_bytes(value, dtype, storage) for value in self.weights.values())
+        return sum(self._bytes(name, dtype, storage) for name in self.weights)
 
     def _spread(self, device: torch.device, dtype: torch.dtype, storage: torch.dtype | None, keep: int | None) -> None:
         layers = [
-            (layer, {name: self.weights[prefix + name] for name in own})
+            (prefix, layer, {name: self.weights[prefix + name] for name in own})
             for prefix, layer, own in layers_of(self.module)
         ]
-        sizes = [sum(_bytes(value, dtype, storage) for value in sources.values()) for _, sources in layers]
+        sizes = [sum(self._bytes(prefix + name, dtype, storage) for name in sources) for prefix, _, sources in layers]
         self.held, self.whole = 0, True
         for index in sorted(range(len(layers)), key=sizes.__getitem__):
-            layer, sources = layers[index]
+            prefix, layer, sources = layers[index]
+            scales = {name: self.scales[prefix + name] for name in sources if prefix + name in self.scales}
             if keep is not None and self.held + sizes[index] > keep:
                 self.whole = False
-                self._undo.append(bring_when_used(layer, sources, device, dtype))
+                self._undo.append(bring_when_used(layer, sources, device, dtype, scales))
                 continue
             self.held += sizes[index]
-            placed = {name: value.to(device, _kept_in(value, dtype, storage)) for name, value in sources.items()}
+            placed = {
+                name: value.to(device, self._kept_in(prefix + name, dtype, storage)) for name, value in sources.items()
+            }
             if all(value.dtype == dtype for value in placed.values()):
                 for name, value in placed.items():
                     setattr(layer, name, nn.Parameter(value, requires_grad=False))
             else:
-                self._undo.append(bring_when_used(layer, placed, device, dtype))
+                self._undo.append(bring_when_used(layer, placed, device, dtype, scales))
 
     def _forget(self) -> None:
         for undo in self._undo:
@@ -113,11 +130,11 @@ class Network:
     def _assign(self, values: Mapping[str, Tensor]) -> None:
         self.module.load_state_dict(values, strict=True, assign=True)
 
+    def _kept_in(self, name: str, dtype: torch.dtype, storage: torch.dtype | None) -> torch.dtype:
+        """Norms and biases keep their precision: they are small, and eight bits would show."""
+        if name in self.kept:
+            return self.kept[name]
+        return dtype if storage is None or self.weights[name].ndim < 2 else storage
 
-def _kept_in(weight: Tensor, dtype: torch.dtype, storage: torch.dtype | None) -> torch.dtype:
-    """Norms and biases keep their precision: they are small, and eight bits would show."""
-    return dtype if storage is None or weight.ndim < 2 else storage
-
-
-def _bytes(weight: Tensor, dtype: torch.dtype, storage: torch.dtype | None) -> int:
-    return weight.numel() * _kept_in(weight, dtype, storage).itemsize
+    def _bytes(self, name: str, dtype: torch.dtype, storage: torch.dtype | None) -> int:
+        return self.weights[name].numel() * self._kept_in(name, dtype, storage).itemsize

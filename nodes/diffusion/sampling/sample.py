@@ -94,7 +94,8 @@ def sample(guider: Guider, latent: Latent, settings: Settings, report: Report) -
 
     source = SeededNoise(x, sigmas, settings.noise.seed, settings.places(device))
     x = sampling.finished(sigmas[-1], settings.sampler.function(denoiser, x, sigmas, source, watch))
-    made = (replace(latent, samples=(one / model.latent_scale).cpu()) for one in (x, estimate))
+    space = model.space or latent.space
+    made = (replace(latent, samples=(one / model.latent_scale).cpu(), space=space) for one in (x, estimate))
     return Outcome(*made)
 
 

@@ -21,7 +21,7 @@ class Telling:
         self._told: dict[tuple[int, int, torch.Size], Told] = {}
         for index, group in enumerate(groups):
             for condition in group:
-                check_width(model, condition)
+                check_width(model, condition, "negative" if index else "positive")
                 self._of(index, condition, latent)
 
     def batch(self, regions: Sequence[tuple[int, Region]], x: Tensor) -> Told:
@@ -43,13 +43,13 @@ class Telling:
         return self._told[key]
 
 
-def check_width(model: Model, condition: Condition) -> None:
+def check_width(model: Model, condition: Condition, which: str) -> None:
     """Raise ValueError if a condition was encoded for a model of another family."""
     width = condition.tokens.shape[-1]
     if model.text_width is not None and width != model.text_width:
         raise ValueError(
-            f"The conditioning was encoded with {width} numbers for each token and the model wants {model.text_width}. "
-            "Encode the text with the text encoder of the model's own family."
+            f"The {which} conditioning was encoded with {width} numbers for each token and the model wants "
+            f"{model.text_width}. Encode the text with the text encoder of the model's own family."
         )
 
 

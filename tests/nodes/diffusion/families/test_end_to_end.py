@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from executor.folders import Folders
+from executor.schema import InputError
 from nodes.conditioning import clip_text_encode
 from nodes.conditioning_picture import inpaint_model_conditioning, instruct_pix_to_pix_conditioning
 from nodes.conditioning_sdxl import clip_text_encode_sdxl, clip_text_encode_sdxl_refiner
@@ -186,5 +187,44 @@ def test_an_editing_model_sees_the_picture_unscaled(make_file, memory) -> None:
 def test_a_text_of_another_family_is_refused_in_one_sentence(make_file, memory, watcher) -> None:
     sdxl, sd1 = opened(make_file("sdxl")), opened(make_file("sd1"))
     text = clip_text_encode(text="a cat", clip=sd1.CLIP, memory=memory)
-    with pytest.raises(ValueError, match="encoded with 64 numbers for each token and the model wants 192"):
+    with pytest.raises(
+        ValueError, match="The positive conditioning was encoded with 64 numbers for each token and the model wants 192"
+    ):
         run(sdxl, text, text, empty_latent_image(width=64, height=64, batch_size=1), memory, watcher)
+
+
+MISUSES = [
+    ("k_sampler", {"samples": (1, 16, 8, 8)}, "latent_image", "has 16 channels and the model samples 4"),
+    ("k_sampler", {"samples": (1, 4, 8, 8), "nan": True}, "latent_image", "In 1 of 1 pictures the latent holds values"),
+    ("k_sampler", {"samples": (1, 4, 8, 8), "space": "sdxl"}, "latent_image", "of Stable Diffusion XL and the model"),
+    ("vae_decode", {"samples": (1, 16, 8, 8)}, "samples", "has 16 channels and the VAE decodes 4"),
+    ("vae_decode", {"samples": (1, 4, 8, 8), "nan": True}, "samples", "NaN or infinite"),
+    ("vae_decode", {"samples": (1, 4, 8, 8), "space": "sdxl"}, "samples", "the VAE is for Stable Diffusion 1 and 2"),
+]
+
+
+@pytest.mark.parametrize(("node", "latent", "field", "expected"), MISUSES)
+def test_a_latent_that_does_not_fit_is_refused_in_one_sentence(
+    node, latent, field, expected, make_file, memory, watcher
+) -> None:
+    loaded = opened(make_file("sd1"))
+    samples = torch.randn(latent["samples"])
+    if latent.get("nan"):
+        samples[0, 0, 0, 0] = float("nan")
+    value = Latent(samples, space=latent.get("space"))
+    text = clip_text_encode(text="", clip=loaded.CLIP, memory=memory)
+    calls = {
+        "vae_decode": lambda: vae_decode(samples=value, vae=loaded.VAE, memory=memory),
+        "k_sampler": lambda: run(loaded, text, text, value, memory, watcher),
+    }
+    with pytest.raises(InputError, match=expected) as caught:
+        calls[node]()
+    assert caught.value.input_name == field
+
+
+def test_a_latent_remembers_whose_it_is(make_file, memory, watcher) -> None:
+    sdxl, sd1 = opened(make_file("sdxl")), opened(make_file("sd1"))
+    text = clip_text_encode(text="", clip=sdxl.CLIP, memory=memory)
+    made = run(sdxl, text, text, empty_latent_image(width=64, height=64, batch_size=1), memory, watcher)
+    with pytest.raises(InputError, match="The latent is one of Stable Diffusion XL and the VAE is for"):
+        vae_decode(samples=made, vae=sd1.VAE, memory=memory)
