@@ -1,6 +1,7 @@
 /** What is open, lit or said in the editor's frame: dialogs, menus, toasts, theme. Nothing that is saved with a workflow. */
 import type { LinkId, NodeId, Point, RerouteId } from "../graph/document.ts";
 import type { SocketRef } from "../graph/connect.ts";
+import type { PackProblem } from "../protocol/jobs.ts";
 import type { Connection } from "../protocol/socket.ts";
 
 export interface Toast {
@@ -36,7 +37,12 @@ export interface UiState {
   readonly isSnapping: boolean;
   readonly linking: Linking | null;
   readonly isOutlineOpen: boolean;
+  /** Counts the times that the way to finding a node was asked for. */
+  readonly finds: number;
   readonly isProblemsOpen: boolean;
+  readonly isQueueOpen: boolean;
+  /** Node packs that the server could not load. */
+  readonly packProblems: readonly PackProblem[];
 }
 
 export const FIRST_UI: UiState = {
@@ -51,5 +57,8 @@ export const FIRST_UI: UiState = {
   isSnapping: false,
   linking: null,
   isOutlineOpen: true,
+  finds: 0,
   isProblemsOpen: false,
+  isQueueOpen: false,
+  packProblems: [],
 };
