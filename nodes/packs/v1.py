@@ -130,8 +130,8 @@ def _outputs(cls: type) -> tuple[OutputSocket, ...]:
 
 
 def _answers_beyond(types: Any) -> bool:
-    """Whether it is a tuple of a pack's own kind that has a type for every index: so packs let their code for the editor
-    add outputs."""
+    """Whether it is a tuple of a pack's own kind that has a type for every index, which lets the pack's code for the
+    editor add outputs."""
     if type(types) in (tuple, list) or not isinstance(types, tuple | list):
         return False
     try:
