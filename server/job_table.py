@@ -66,6 +66,9 @@ class JobTable:
         # Autocommit: each statement is its own transaction unless a method opens one.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
         self._db.row_factory = sqlite3.Row
+        self._level = ""
+        self._unfinished: int | None = None
+        """How many jobs are, where that is known: counting many takes long. Only the connection that writes asks."""
         if create:
             self._create()
 
@@ -75,8 +78,6 @@ class JobTable:
             self._db.close()
             raise ValueError(f"it was written by a newer Heddle (schema {version}, this one knows {SCHEMA_VERSION})")
         self._db.execute("PRAGMA journal_mode=WAL")
-        # FULL, not WAL's usual NORMAL: an accepted job is on the disk before its 200 leaves, whatever loses power.
-        self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
@@ -86,18 +87,20 @@ class JobTable:
 
     def insert(self, row: dict[str, Any], *, number: float | None, front: bool, limit: int) -> Row | None:
         """Add a pending job; None if `limit` jobs are unfinished. Raises sqlite3.IntegrityError for a known id."""
-        with self._transaction():
-            if self.unfinished() >= limit:
-                return None
+        if self.unfinished() >= limit:
+            return None
+        with self._whole():
             last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
             seq = (last["seq"] if last else 0) + 1
             place = number if number is not None else (-seq if front else seq)
-            return self._changed_one(
+            added = self._changed_one(
                 "INSERT INTO jobs (seq, id, state, number, client_id, prompt, extra_data, targets, created) "
                 "VALUES (:seq, :id, 'pending', :number, :client_id, :prompt, :extra_data, :targets, :created) "
                 "RETURNING *",
                 {**row, "seq": seq, "number": place},
             )
+        self._unfinished = self.unfinished() + 1
+        return added
 
     def claim(self, now: int) -> Row | None:
         """Move the first pending job to in_progress, counting the attempt; None too while the queue is paused."""
@@ -122,7 +125,7 @@ class JobTable:
 
     def move(self, move: Move) -> None:
         """Give a pending job another place in the queue. Raises NotWaiting."""
-        with self._transaction():
+        with self._whole():
             rows = self._db.execute("SELECT id, number FROM jobs WHERE state = 'pending' ORDER BY number, seq")
             numbers = renumbered([(row["id"], row["number"]) for row in rows], move)
             self._db.executemany(
@@ -138,7 +141,8 @@ class JobTable:
 
     def finish(self, job_id: str, state: str, result: str, now: int, keep: int) -> Row | None:
         """End an unfinished job, and drop the oldest ended ones beyond `keep`."""
-        with self._transaction():
+        self._unfinished = None
+        with self._whole():
             row = self._changed_one(
                 "UPDATE jobs SET state = ?, result = ?, finished = ?, "
                 "rank = (SELECT coalesce(max(rank), 0) + 1 FROM jobs) "
@@ -154,8 +158,9 @@ class JobTable:
             "SELECT id, client_id FROM jobs WHERE state = 'pending' ORDER BY number, seq"
         ).fetchall()
         wanted = None if job_ids is None else set(job_ids)
+        self._unfinished = None
         chosen = {row["id"]: row["client_id"] for row in waiting if wanted is None or row["id"] in wanted}
-        with self._transaction():
+        with self._whole():
             self._db.executemany(
                 "UPDATE jobs SET state = 'cancelled', finished = ?, "
                 "rank = (SELECT coalesce(max(rank), 0) + 1 FROM jobs) WHERE id = ? AND state = 'pending'",
@@ -168,15 +173,15 @@ class JobTable:
         if job_ids is None:
             self._db.execute("DELETE FROM jobs WHERE rank IS NOT NULL")
             return
-        with self._transaction():
+        with self._whole():
             self._db.executemany("DELETE FROM jobs WHERE id = ? AND rank IS NOT NULL", [(i,) for i in job_ids])
 
     def unfinished(self) -> int:
         """How many jobs are pending or running."""
-        count: int = self._db.execute("SELECT count(*) FROM jobs WHERE state IN ('pending', 'in_progress')").fetchone()[
-            0
-        ]
-        return count
+        if self._unfinished is None:
+            query = "SELECT count(*) FROM jobs WHERE state IN ('pending', 'in_progress')"
+            self._unfinished = self._db.execute(query).fetchone()[0]
+        return self._unfinished
 
     def one(self, job_id: str) -> Row | None:
         """The job with this id."""
@@ -240,7 +245,13 @@ class JobTable:
         ).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def committing(self, *, durable: bool) -> Iterator[None]:
+        """Commit what is done inside as one; if that raises, nothing of it was done. Not `durable`: the commit
+        survives the death of this process, but perhaps not a loss of power."""
+        level = "FULL" if durable else "NORMAL"
+        if level != self._level:
+            self._db.execute(f"PRAGMA synchronous={level}")
+            self._level = level
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -248,6 +259,20 @@ class JobTable:
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+                self._unfinished = None
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """All of the changes inside, or none."""
+        self._db.execute("SAVEPOINT change")
+        try:
+            yield
+            self._db.execute("RELEASE change")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk ends it at once
+                self._db.execute("ROLLBACK TO change")
+                self._db.execute("RELEASE change")
+            raise
 
     def _changed_one(self, statement: str, values: Mapping[str, object] | tuple[object, ...]) -> Row | None:
         # fetchall, not fetchone: a RETURNING statement commits only when it has been read to its end.

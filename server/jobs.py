@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from server.job_table import JobTable, Row, Selection
+from server.job_writer import JobWriter
 from server.lock import Held, ProcessLock
-from server.queue_order import Move
+from server.queue_order import Declined, Move
 from server.wire import encode
 
 log = logging.getLogger(__name__)
@@ -31,18 +32,18 @@ EndState = Literal["completed", "failed", "cancelled"]
 MAX_ATTEMPTS: Final = 2
 """A job whose worker, or whose server, died this often is not tried again: it is likely the cause."""
 _PAGE: Final = 50
-_QUEUE_PAGE: Final = 250
+_QUEUE_PAGE: Final = 500
 
 
 class StoreError(Exception):
     """The store cannot be opened, read or written. The text is for the user."""
 
 
-class DuplicateJob(Exception):
+class DuplicateJob(Declined):
     """The chosen job id is taken."""
 
 
-class QueueFull(Exception):
+class QueueFull(Declined):
     """No further job is accepted until one ends."""
 
 
@@ -114,9 +115,8 @@ class JobStore:
         self._max_ended = max_ended
         self._remaining = 0
         self._paused = False
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="jobs-write")
+        self._writer = JobWriter(self._opened, self._note)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="jobs-read")
-        self._writer: JobTable | None = None
         self._reader: JobTable | None = None
         self._lock: ProcessLock | None = None
 
@@ -132,7 +132,7 @@ class JobStore:
 
     async def count(self) -> int:
         """How many jobs are pending or running, once everything asked so far is written."""
-        return await self._write(lambda table: table.unfinished())
+        return await self._write(lambda table: table.unfinished(), durable=False)
 
     async def open(self) -> list[JobRecord]:
         """Open or create the file, and return to pending what a crash left running.
@@ -143,28 +143,27 @@ class JobStore:
 
     async def close(self) -> None:
         """Wait for what is being written, then close the file."""
-        tables = ((self._reading, self._reader), (self._writing, self._writer))
-        self._reader = self._writer = None
-        for pool, table in tables:
-            if table is not None:
-                await asyncio.get_running_loop().run_in_executor(pool, table.close)
-            pool.shutdown()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
+        self._reading.shutdown()
+        await self._writer.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     async def add(self, new: NewJob) -> JobRecord:
         """Accept a job. Raises DuplicateJob, QueueFull or StoreError; then nothing was accepted."""
-        row = {
-            "id": new.job_id,
-            "client_id": new.client_id,
-            "prompt": encode(new.prompt),
-            "extra_data": encode(new.extra_data),
-            "targets": encode(new.targets),
-            "created": now_ms(),
-        }
 
         def insert(table: JobTable) -> JobRecord:
+            row = {
+                "id": new.job_id,
+                "client_id": new.client_id,
+                "prompt": encode(new.prompt),
+                "extra_data": encode(new.extra_data),
+                "targets": encode(new.targets),
+                "created": now_ms(),
+            }
             try:
                 added = table.insert(row, number=new.number, front=new.front, limit=self._max_unfinished)
             except sqlite3.IntegrityError:
@@ -177,7 +176,7 @@ class JobStore:
 
     async def claim(self) -> JobRecord | None:
         """Take the next pending job; it is in_progress then. None if nothing waits, or the queue is paused."""
-        return await self._write(lambda table: _optional(table.claim(now_ms())))
+        return await self._write(lambda table: _optional(table.claim(now_ms())), durable=False)
 
     async def requeue(self, job_id: str, *, forgive: bool = False) -> None:
         """Give a running job back, ahead of what was accepted later. `forgive`: the attempt does not count."""
@@ -214,14 +213,22 @@ class JobStore:
         """Unfinished jobs, in the order in which they run."""
         return await self._read(lambda table: [_record(row) for row in table.in_state(state)])
 
-    async def queued(self, state: UnfinishedState) -> AsyncIterator[list[QueuedText]]:
-        """Pages of unfinished jobs, in the order in which they run."""
+    async def queued(self, state: UnfinishedState, word: Callable[[Sequence[QueuedText]], str]) -> AsyncIterator[str]:
+        """Pages of unfinished jobs, in the order in which they run, as `word` says them in the reading thread."""
         after: tuple[float, int] | None = None
-        while rows := await self._read(partial(JobTable.waiting, state=state, after=after, count=_QUEUE_PAGE)):
-            after = rows[-1]["number"], rows[-1]["seq"]
-            yield [
+
+        def page(table: JobTable, after: tuple[float, int] | None) -> tuple[str, tuple[float, int] | None]:
+            rows = table.waiting(state, after, _QUEUE_PAGE)
+            jobs = [
                 QueuedText(row["id"], row["number"], row["prompt"], row["extra_data"], row["targets"]) for row in rows
             ]
+            return word(jobs) if jobs else "", (rows[-1]["number"], rows[-1]["seq"]) if rows else None
+
+        while True:
+            text, after = await self._read(partial(page, after=after))
+            if after is None:
+                return
+            yield text
 
     async def selected(self, chosen: Selection) -> tuple[list[JobRecord], int]:
         """The jobs of a list without their prompts, and how many it has in all."""
@@ -241,17 +248,16 @@ class JobStore:
         while (page := await self._read(lambda _: [_record(row) for row in next(pages, [])])) != []:
             yield page
 
-    async def _write(self, work: Callable[[JobTable], T]) -> T:
-        def locked() -> T:
-            if self._writer is None:
-                self._writer = self._opened()
-            try:
-                return work(self._writer)
-            finally:
-                self._remaining = self._writer.unfinished()
-                self._paused = self._writer.paused()
+    async def _write(self, work: Callable[[JobTable], T], *, durable: bool = True) -> T:
+        try:
+            return await self._writer.write(work, durable=durable)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
 
-        return await self._in_thread(self._writing, locked)
+    def _note(self, table: JobTable) -> None:
+        """What is asked too often to read it each time."""
+        self._remaining = table.unfinished()
+        self._paused = table.paused()
 
     async def _read(self, work: Callable[[JobTable], T]) -> T:
         def locked() -> T:
@@ -259,13 +265,13 @@ class JobStore:
                 self._reader = JobTable(self.path, create=False)
             return work(self._reader)
 
-        return await self._in_thread(self._reading, locked)
-
-    async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, work)
+            return await asyncio.get_running_loop().run_in_executor(self._reading, locked)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"The job store '{self.path}' cannot be used: {error}.") from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(f"The job store '{self.path}' cannot be used: {error}.")
 
     def _opened(self) -> JobTable:
         try:

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-class NotWaiting(Exception):
+class Declined(Exception):
+    """A change of the queue that is not made, for a reason that touches no other change."""
+
+
+class NotWaiting(Declined):
     """The job with this id does not wait."""
 
 

@@ -33,6 +33,8 @@ export async function startFakeServer({ port = 0, stepMs = 60 } = {}) {
     stored: new Map(),
     cache: new Map(),
     interrupted: false,
+    packs: [],
+    count: 0,
     objectInfo,
     stepMs,
   };
@@ -89,8 +91,20 @@ async function handle(state, request, response) {
     state.interrupted = true;
     return response.end();
   }
+  if (path === "/packs") return json(state.packs);
+  if (path === "/queue" && body !== null) {
+    const { delete: ids = [] } = JSON.parse(body);
+    state.queue = state.queue.filter((job) => !ids.includes(job.id));
+    broadcastStatus(state);
+    return response.end();
+  }
+  if (path === "/history" && body !== null) {
+    for (const id of JSON.parse(body).delete ?? []) delete state.history[id];
+    return response.end();
+  }
+  if (path === "/history") return json(state.history);
   if (path === "/queue") {
-    const item = (job) => [0, job.id, job.prompt, {}, []];
+    const item = (job) => [job.number, job.id, job.prompt, job.extra, []];
     return json({ queue_running: state.running ? [item(state.running)] : [], queue_pending: state.queue.map(item) });
   }
   if (path.startsWith("/history/")) {
@@ -138,6 +152,8 @@ function submit(state, body, json) {
     prompt: body.prompt,
     client: body.client_id,
     workflow: body.extra_data?.extra_pnginfo?.workflow,
+    extra: body.extra_data ?? {},
+    number: (state.count += 1),
   });
   broadcastStatus(state);
   void work(state);
@@ -209,6 +225,7 @@ async function work(state) {
   if (!job) return;
   state.running = job;
   state.interrupted = false;
+  const startedAt = Date.now();
   const say = (type, data) => send(state.clients.get(job.client), type, data);
   const result = await playRun({
     ...job,
@@ -222,9 +239,12 @@ async function work(state) {
   const status = {
     status_str: result.status === "success" ? "success" : "error",
     completed: result.status === "success",
-    messages: [],
+    messages: [
+      ["execution_start", { timestamp: startedAt }],
+      [`execution_${result.status}`, { timestamp: Date.now() }],
+    ],
   };
-  state.history[job.id] = { prompt: [1, job.id, job.prompt, {}, []], outputs: result.outputs, status };
+  state.history[job.id] = { prompt: [job.number, job.id, job.prompt, job.extra, []], outputs: result.outputs, status };
   state.running = null;
   broadcastStatus(state);
   say("executing", { node: null, prompt_id: job.id });

@@ -6,6 +6,7 @@ import type { CanvasView } from "./canvas/view.ts";
 import type { ServerApi } from "./protocol/api.ts";
 import type { DocumentState, Editor } from "./store/editor.ts";
 import type { Files } from "./store/files.ts";
+import type { Queue } from "./store/queue.ts";
 import type { RunState } from "./store/run_state.ts";
 import type { Runner } from "./store/runner.ts";
 import type { UiState } from "./store/ui_state.ts";
@@ -15,6 +16,7 @@ export interface App {
   readonly api: ServerApi;
   readonly runner: Runner;
   readonly files: Files;
+  readonly queue: Queue;
   readonly view: CanvasView;
   readonly gestures: GestureHolder;
 }

@@ -9,6 +9,7 @@ import { Shell } from "./panels/Shell.tsx";
 import { ServerApi } from "./protocol/api.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
+import { Queue } from "./store/queue.ts";
 import { Files } from "./store/files.ts";
 import { Runner } from "./store/runner.ts";
 import { makeTestHandle } from "./test_handle.ts";
@@ -27,7 +28,8 @@ function start(): void {
   const api = new ServerApi(document.baseURI, tabId("heddle.client"));
   const runner = new Runner(editor, api);
   const files = new Files({ editor, api, runner, drafts: new Drafts(), draftId: tabId("heddle.draft") });
-  const app: App = { editor, api, runner, files, view: new CanvasView(editor), gestures: new GestureHolder() };
+  const queue = new Queue(editor, api);
+  const app: App = { editor, api, runner, files, queue, view: new CanvasView(editor), gestures: new GestureHolder() };
   window.__heddle = makeTestHandle(app);
   listenToKeys(app);
   window.addEventListener("pagehide", () => void files.saveDraft());
@@ -40,6 +42,7 @@ function start(): void {
       </AppContext>
     </StrictMode>,
   );
+  queue.start();
   runner.start();
   void files.restore(defaultWorkflow);
 }

@@ -122,13 +122,14 @@ class PackLoader:
         node_types: MutableMapping[str, NodeType],
         told: Callable[[str, NodeType, type | None], None],
     ) -> None:
-        from nodes.packs.offers import offers, web_directories  # imports torch, which the scripts come before
+        from nodes.packs.offers import Known, offers, web_directories  # imports torch, which the scripts come before
         from nodes.registration import register
 
-        source = pack.source
+        source, before = pack.source, Known.now()
         module = import_file(source.import_name, source.entry, source.path if source.path.is_dir() else None)
-        pack.web_directories = web_directories(module, source)
-        for offer in offers(module, source, pack.digest, self.instances):
+        added = Known.now().since(before)
+        pack.web_directories = web_directories(module, source, added)
+        for offer in offers(module, source, pack.digest, self.instances, added):
             try:
                 made = offer.make()
             except KeyboardInterrupt:

@@ -10,10 +10,10 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from executor.schema import NodeType
 from nodes.packs import v1
@@ -33,27 +33,54 @@ class Offer:
     """Makes it, or raises."""
 
 
-def offers(module: ModuleType, source: PackSource, digest: str, instances: Instances) -> Iterator[Offer]:
-    """All node types of the pack. Raises NoPack, and whatever the pack's own entry point raises."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What packs find in `nodes` at one moment. Some put their own there while they are imported."""
+
+    classes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    web_directories: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def now(cls) -> "Known":
+        """As it is."""
+        package = sys.modules.get("nodes")
+        return cls(dict(getattr(package, "NODE_CLASS_MAPPINGS", {})), dict(getattr(package, "EXTENSION_WEB_DIRS", {})))
+
+    def since(self, before: "Known") -> "Known":
+        """What was put there after another moment."""
+        return Known(
+            {name: one for name, one in self.classes.items() if before.classes.get(name) is not one},
+            {name: one for name, one in self.web_directories.items() if before.web_directories.get(name) != one},
+        )
+
+
+NOTHING: Final = Known()
+
+
+def offers(
+    module: ModuleType, source: PackSource, digest: str, instances: Instances, added: Known = NOTHING
+) -> Iterator[Offer]:
+    """All node types of the pack, those included that it `added` while it was imported. Raises NoPack, and whatever the
+    pack's own entry point raises."""
     origin = Origin(source.module, digest)
     mappings = getattr(module, "NODE_CLASS_MAPPINGS", None)
     entry_point = getattr(module, "comfy_entrypoint", None)
     typed = typed_nodes(_modules(module.__name__), origin)
-    if mappings is None and entry_point is None and not typed and not hasattr(module, "WEB_DIRECTORY"):
+    shows = hasattr(module, "WEB_DIRECTORY") or added.classes or added.web_directories
+    if mappings is None and entry_point is None and not typed and not shows:
         raise NoPack(
             "It offers no nodes: its module has neither NODE_CLASS_MAPPINGS nor comfy_entrypoint nor @node functions."
         )
     if mappings is not None and not isinstance(mappings, Mapping):
         raise NoPack(f"Its NODE_CLASS_MAPPINGS is a {type(mappings).__name__}, not a dict of classes by name.")
-    display_names = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None)
-    yield from _mapped(mappings or {}, display_names if isinstance(display_names, Mapping) else {}, origin, instances)
+    yield from _mapped({**added.classes, **(mappings or {})}, _display_names(module), origin, instances)
     if entry_point is not None and not mappings:
-        yield from _extended(entry_point, origin)
+        yield from _extended(entry_point, origin, instances)
     for class_type, node_type in typed.items():
         yield Offer(class_type, None, partial(replace, node_type))
 
 
-def web_directories(module: ModuleType, source: PackSource) -> dict[str, str]:
+def web_directories(module: ModuleType, source: PackSource, added: Known = NOTHING) -> dict[str, str]:
     """Name under `/extensions/` -> folder, for the folders that the pack names and that exist."""
     named: dict[str, Any] = {source.name: getattr(module, "WEB_DIRECTORY", None)}
     project = source.path / "pyproject.toml"
@@ -64,6 +91,7 @@ def web_directories(module: ModuleType, source: PackSource) -> dict[str, str]:
             told = {}
         name = _at(told, "project", "name")
         named |= {name: _at(told, "tool", "comfy", "web")} if isinstance(name, str) else {}
+    named |= added.web_directories
     folders = {name: source.entry.parent / web for name, web in named.items() if isinstance(web, str) and web}
     return {name: str(folder.resolve()) for name, folder in folders.items() if folder.is_dir()}
 
@@ -77,10 +105,28 @@ def _mapped(
         yield Offer(name, cls if isinstance(cls, type) else None, make)
 
 
-def _extended(entry_point: Callable[[], Any], origin: Origin) -> Iterator[Offer]:
-    """The V3 classes of the extension that an entry point gives."""
+def _display_names(module: ModuleType) -> dict[str, str]:
+    """The names that the pack gives its classes, and those that are in `nodes`."""
+    named: dict[str, str] = {}
+    for owner in (sys.modules.get("nodes"), module):
+        names = getattr(owner, "NODE_DISPLAY_NAME_MAPPINGS", None)
+        named |= names if isinstance(names, Mapping) else {}
+    return named
+
+
+def _extended(entry_point: Callable[[], Any], origin: Origin, instances: Instances) -> Iterator[Offer]:
+    """The classes of the extension that an entry point gives: V3's, and V1's whose GET_SCHEMA says their names."""
     for cls in _wait_for(_node_list(entry_point)):
-        yield Offer(getattr(cls, "__name__", repr(cls)), cls, partial(_v3_node_type, cls, origin))
+        name = getattr(cls, "__name__", repr(cls))
+        if hasattr(cls, "define_schema") or not hasattr(cls, "GET_SCHEMA"):
+            yield Offer(name, cls, partial(_v3_node_type, cls, origin))
+        else:
+            yield Offer(name, cls, partial(_named_by_schema, cls, origin, instances))
+
+
+def _named_by_schema(cls: Any, origin: Origin, instances: Instances) -> NodeType:
+    schema = cls.GET_SCHEMA()
+    return _adapted(str(schema.node_id), cls, getattr(schema, "display_name", None), origin, instances)
 
 
 def _adapted(class_type: str, cls: Any, display_name: str | None, origin: Origin, instances: Instances) -> NodeType:

@@ -31,7 +31,7 @@ def node_type(cls: Any, module: str, version: str) -> NodeType:
     """The class as a node type. Raises whatever its define_schema raises, or TypeError with a sentence."""
     node = importlib.import_module("comfy_api.latest._io.node")
     if not issubclass(cls, node.ComfyNode):
-        raise TypeError(f"{cls.__name__} has a define_schema but is not derived from io.ComfyNode.")
+        raise TypeError(f"{cls.__name__} is given as a V3 node but is not derived from io.ComfyNode.")
     with pack_code():
         schema = cls.GET_SCHEMA()
     definition = _definition(cls, schema, module, version)

@@ -1,7 +1,7 @@
 """Jobs as `/queue`, `/history` and `/jobs` show them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from server.jobs import JobRecord, QueuedText
@@ -18,10 +18,12 @@ def queue_item(job: JobRecord) -> list[Any]:
     return [number_on_wire(job.number), job.job_id, job.prompt, job.extra_data, list(job.targets)]
 
 
-def queued_text(job: QueuedText) -> str:
-    """The same as JSON, of a job that was not parsed."""
-    number = number_on_wire(job.number)
-    return f"[{number},{json.dumps(job.job_id)},{job.prompt},{job.extra_data},{job.targets}]"
+def queued_text(jobs: Iterable[QueuedText]) -> str:
+    """The same as JSON, one after the other, of jobs that were not parsed."""
+    return ",".join(
+        f"[{number_on_wire(job.number)},{json.dumps(job.job_id)},{job.prompt},{job.extra_data},{job.targets}]"
+        for job in jobs
+    )
 
 
 def history_entry(job: JobRecord) -> dict[str, Any]:

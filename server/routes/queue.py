@@ -99,8 +99,8 @@ async def _told(store: JobStore) -> AsyncIterator[str]:
     for opening, state in states:
         between = ""
         yield opening
-        async for page in store.queued(state):
-            yield between + ",".join(map(queued_text, page))
+        async for page in store.queued(state, queued_text):
+            yield between + page
             between = ","
     yield f'],"queue_paused":{encode(store.paused)}}}'
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.jobs import DuplicateJob, JobResult, JobStore, NewJob, QueueFull, StoreError
+from server.queue_order import Move
 
 RESULT = JobResult({"1": {"text": ["é\ud800"]}}, {"1": {}}, [["execution_start", {}]], None)
 
@@ -50,6 +51,38 @@ async def test_a_job_keeps_everything_through_its_life_and_a_restart(store):
 async def test_the_file_is_written_through_to_the_disk(store):
     assert await store._write(lambda table: table._db.execute("PRAGMA synchronous").fetchone()[0]) == 2  # FULL
     assert await store._write(lambda table: table._db.execute("PRAGMA journal_mode").fetchone()[0]) == "wal"
+
+
+async def test_what_is_asked_at_the_same_time_is_committed_together_and_each_succeeds_on_its_own(store):
+    commits = await store._write(count_commits)
+    results = await asyncio.gather(
+        *(store.add(new(f"j{n % 40}")) for n in range(50)), store.move(Move("none", "front")), return_exceptions=True
+    )
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert sorted(type(error).__name__ for error in refused) == ["DuplicateJob"] * 10 + ["NotWaiting"]
+    assert [job.job_id for job in await store.in_state("pending")] == [f"j{n}" for n in range(40)]
+    assert store.remaining == 40
+    assert len(commits) < 40
+
+
+def count_commits(table) -> list[str]:
+    """Every COMMIT from now on."""
+    commits: list[str] = []
+    table._db.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
+    return commits
+
+
+async def test_a_defect_in_one_change_undoes_neither_its_neighbours_nor_the_order(store):
+    def defect(table):
+        table._db.execute("UPDATE jobs SET number = 99")
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(
+        store.add(new("a")), store._write(defect), store.add(new("b")), return_exceptions=True
+    )
+    assert isinstance(results[1], ZeroDivisionError)
+    pending = await store.in_state("pending")
+    assert [(job.job_id, job.number) for job in pending] == [("a", 1), ("b", 2)]
 
 
 async def test_what_ran_at_a_crash_is_tried_once_more_and_then_given_up(store):

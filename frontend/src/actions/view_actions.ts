@@ -26,6 +26,12 @@ export const VIEW_ACTIONS: readonly Action[] = [
     run: ({ editor }) => editor.ui.setState(({ isOutlineOpen }) => ({ isOutlineOpen: !isOutlineOpen })),
   },
   {
+    id: "toggle-queue",
+    title: "Show or hide the queue",
+    shortcuts: ["Q"],
+    run: ({ editor }) => editor.ui.setState(({ isQueueOpen }) => ({ isQueueOpen: !isQueueOpen })),
+  },
+  {
     id: "toggle-problems",
     title: "Show or hide the problems",
     shortcuts: ["Alt+P"],

@@ -1,6 +1,7 @@
 /** What went wrong, in words, with the way to the node that it is about. */
 import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { nodeId } from "../graph/document.ts";
+import type { PackProblem } from "../protocol/jobs.ts";
 import type { Problem } from "../store/run_state.ts";
 import { CloseIcon, WarningIcon } from "./icons.tsx";
 
@@ -8,12 +9,14 @@ export function Problems() {
   const { editor } = useApp();
   const isOpen = useUi((state) => state.isProblemsOpen);
   const problems = useRun((state) => state.problems);
+  const packs = useUi((state) => state.packProblems);
   if (!isOpen) return null;
+  const count = problems.length + packs.length;
   return (
     <section className="problems" aria-label="Problems">
       <header>
         <WarningIcon />
-        <h2>{problems.length === 1 ? "1 problem" : `${problems.length} problems`}</h2>
+        <h2>{count === 1 ? "1 problem" : `${count} problems`}</h2>
         <button
           type="button"
           className="tool"
@@ -27,9 +30,29 @@ export function Problems() {
         {problems.map((problem, index) => (
           <ProblemItem key={`${problem.id}-${index}`} problem={problem} />
         ))}
-        {problems.length === 0 && <li className="empty">Nothing is wrong.</li>}
+        {packs.map((pack) => (
+          <PackItem key={pack.name} pack={pack} />
+        ))}
+        {count === 0 && <li className="empty">Nothing is wrong.</li>}
       </ul>
     </section>
+  );
+}
+
+function PackItem({ pack }: { readonly pack: PackProblem }) {
+  return (
+    <li>
+      <div className="problem-line">
+        <span className="locate">node pack {pack.name}</span>
+        <span className="problem-message">{pack.error}</span>
+      </div>
+      {pack.traceback !== "" && (
+        <details>
+          <summary>Traceback</summary>
+          <pre>{pack.traceback}</pre>
+        </details>
+      )}
+    </li>
   );
 }
 

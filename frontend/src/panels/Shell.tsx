@@ -7,6 +7,7 @@ import { ContextMenu } from "./ContextMenu.tsx";
 import { OpenDialog } from "./OpenDialog.tsx";
 import { Outline } from "./Outline.tsx";
 import { Problems } from "./Problems.tsx";
+import { QueuePanel } from "./QueuePanel.tsx";
 import { SaveDialog } from "./SaveDialog.tsx";
 import { SearchDialog } from "./SearchDialog.tsx";
 import { Toasts } from "./Toasts.tsx";
@@ -16,6 +17,7 @@ import { ZoomControls } from "./ZoomControls.tsx";
 export function Shell() {
   const { editor } = useApp();
   const isOutlineOpen = useUi((state) => state.isOutlineOpen);
+  const isQueueOpen = useUi((state) => state.isQueueOpen);
   const dialog = useUi((state) => state.dialog);
   const isEmpty = useDocument((state) => Object.keys(state.history.document.nodes).length === 0);
   const closeDialog = (): void => editor.ui.setState({ dialog: null });
@@ -33,6 +35,7 @@ export function Shell() {
           <Toasts />
           <Problems />
         </div>
+        {isQueueOpen && <QueuePanel />}
       </main>
       <SearchDialog />
       <ContextMenu />

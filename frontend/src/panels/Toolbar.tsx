@@ -14,11 +14,13 @@ import {
   OutlineIcon,
   PlayIcon,
   PlusIcon,
+  QueueIcon,
   RedoIcon,
   SaveIcon,
   StopIcon,
   ThemeIcon,
   UndoIcon,
+  WarningIcon,
 } from "./icons.tsx";
 
 export function Toolbar() {
@@ -70,7 +72,9 @@ export function Toolbar() {
       </ActionButton>
       <DocumentName />
       <ConnectionStatus />
+      <PackNotice />
       <QueueCount />
+      <QueueButton />
       <InterruptButton />
       <RunButton />
     </header>
@@ -175,6 +179,28 @@ function QueueCount() {
     <span className="queue-count" hidden={count === 0} title={`${count} in the queue`} data-queue={count}>
       {count} queued
     </span>
+  );
+}
+
+function QueueButton() {
+  const isOpen = useUi((state) => state.isQueueOpen);
+  return (
+    <ActionButton action="toggle-queue" isPressed={isOpen}>
+      <QueueIcon />
+    </ActionButton>
+  );
+}
+
+/** Node packs that were not loaded: seen, and explained where problems are. */
+function PackNotice() {
+  const { editor } = useApp();
+  const count = useUi((state) => state.packProblems.length);
+  if (count === 0) return null;
+  const words = count === 1 ? "1 pack failed" : `${count} packs failed`;
+  return (
+    <button type="button" className="pack-notice" onClick={() => editor.ui.setState({ isProblemsOpen: true })}>
+      <WarningIcon /> {words}
+    </button>
   );
 }
 

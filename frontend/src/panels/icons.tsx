@@ -45,3 +45,4 @@ export const DiceIcon = icon(
     <circle cx="8" cy="8" r="1" className="solid" />
   </>,
 );
+export const QueueIcon = icon(<path d="M2.5 3.5h11M2.5 8h11M2.5 12.5h6.5M12 10.6v3.8l2.6-1.9z" />);

@@ -11,10 +11,13 @@ import {
 } from "../graph/json.ts";
 import { type Definitions, parseObjectInfo } from "../graph/definitions.ts";
 import type { Prompt } from "../graph/write_prompt.ts";
+import { type Job, type PackProblem, parseJobs, parsePackProblems } from "./jobs.ts";
 import { type Failure, type NodeOutput, parseFailure, parseOutput, type Picture } from "./messages.ts";
 
 /** The server takes prompts from pages only with this type, which no page of another origin can send unasked. */
 const JSON_BODY = { "Content-Type": "application/json" };
+
+const MOST_JOBS = 60;
 
 export class ServerError extends Error {}
 
@@ -79,12 +82,42 @@ export class ServerApi {
       extra_data: { extra_pnginfo: { workflow } },
       ...(front ? { front: true } : {}),
     };
-    const response = await this.request("prompt", { method: "POST", headers: JSON_BODY, body: writeJson(body) }, [400]);
+    const response = await this.post("prompt", body, [400]);
     return parseSubmission(parseJson(await response.text()));
   }
 
-  async interrupt(): Promise<void> {
-    await this.request("interrupt", { method: "POST", headers: JSON_BODY, body: "{}" });
+  /** Whatever runs, or this prompt only. */
+  async interrupt(promptId?: string): Promise<void> {
+    await this.post("interrupt", promptId === undefined ? {} : { prompt_id: promptId });
+  }
+
+  /** What runs, what waits, and the latest of what has ended. */
+  async jobs(): Promise<Job[]> {
+    const [queue, history] = await Promise.all([this.json("queue"), this.json(`history?max_items=${MOST_JOBS}`)]);
+    return parseJobs(queue, history);
+  }
+
+  /** Takes waiting prompts out of the queue. */
+  async dequeue(promptIds: readonly string[]): Promise<void> {
+    await this.post("queue", { delete: promptIds });
+  }
+
+  /** Takes prompts out of the history; their pictures stay. */
+  async forget(promptIds: readonly string[]): Promise<void> {
+    await this.post("history", { delete: promptIds });
+  }
+
+  /** The node packs that could not be loaded. */
+  async packProblems(): Promise<PackProblem[]> {
+    return parsePackProblems(await this.json("packs"));
+  }
+
+  /** Runs what a job ran, with what was sent beside it. */
+  async submitAgain(promptId: string, { prompt, extra }: Pick<Job, "prompt" | "extra">): Promise<Submission> {
+    const { client_id: _, create_time: __, ...extra_data } = extra;
+    const body = { client_id: this.clientId, prompt_id: promptId, prompt, extra_data };
+    const response = await this.post("prompt", body, [400]);
+    return parseSubmission(parseJson(await response.text()));
   }
 
   /** Ids of the prompts that run or wait. */
@@ -135,6 +168,10 @@ export class ServerApi {
   async writeStored(path: string, text: string, overwrite: boolean): Promise<boolean> {
     const route = `userdata/${encodeURIComponent(`workflows/${path}`)}?overwrite=${overwrite}`;
     return (await this.request(route, { method: "POST", body: text }, [409])).ok;
+  }
+
+  private post(route: string, body: unknown, accepted: readonly number[] = []): Promise<Response> {
+    return this.request(route, { method: "POST", headers: JSON_BODY, body: writeJson(body) }, accepted);
   }
 
   private async json(route: string): Promise<Json> {

@@ -8,6 +8,7 @@ import { widgetsOf } from "../graph/widgets.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
 import { defaultSize, NOTHING_SHOWN, placeNode } from "../canvas/geometry.ts";
+import type { Job } from "../protocol/jobs.ts";
 import type { ServerApi } from "../protocol/api.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Editor } from "./editor.ts";
@@ -78,6 +79,13 @@ export class Files {
   async openPasted(text: string): Promise<void> {
     await this.ready();
     await this.show(openText("the pasted text", text, this.editor.definitions), "Pasted");
+  }
+
+  /** Opens the workflow that a job was made from. */
+  async openJob({ number, workflow }: Pick<Job, "number" | "workflow">): Promise<void> {
+    if (!workflow) return;
+    await this.ready();
+    await this.show(openJson(`the workflow of job ${number}`, workflow, this.editor.definitions), `Job ${number}`);
   }
 
   async openStored(path: string): Promise<boolean> {

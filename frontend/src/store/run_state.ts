@@ -63,6 +63,21 @@ export function shownAt(executionId: string): string {
   return executionId.split(":")[0] ?? executionId;
 }
 
+/** The node in the document at which to show this one: the one that it was expanded from, or its subgraph's instance. */
+export function placeOf(run: RunState, executionId: string): string {
+  return shownAt(ownerOf(run, executionId));
+}
+
+/** Nodes that a node expanded into have ids that begin with its own. */
+function ownerOf(run: RunState, id: string): string {
+  const known = run.running === null || !id.includes(".") ? undefined : run.waiting.get(run.running);
+  if (!known || known.includes(id)) return id;
+  for (let end = id.lastIndexOf("."); end > 0; end = id.lastIndexOf(".", end - 1)) {
+    if (known.includes(id.slice(0, end))) return id.slice(0, end);
+  }
+  return id;
+}
+
 export function phaseOf(run: RunState): Phase {
   return run.running !== null ? "running" : run.waiting.size > 0 ? "queued" : "idle";
 }
@@ -103,7 +118,7 @@ export function clearProblems(run: RunState): RunState {
 }
 
 export function withPreview(run: RunState, promptId: string | null, node: string | null, url: string): RunState {
-  const shown = node === null ? runningNode(run) : shownAt(node);
+  const shown = node === null ? runningNode(run) : placeOf(run, node);
   if (shown === null || (promptId !== null && !run.waiting.has(promptId))) return run;
   return { ...run, previews: { ...run.previews, [shown]: url } };
 }
@@ -180,16 +195,18 @@ function start(run: RunState, promptId: string, now: number): RunState {
 }
 
 function update(run: RunState, id: string, fields: Partial<NodeRun>): RunState {
-  const shown = shownAt(id);
+  const shown = placeOf(run, id);
   return { ...run, nodes: { ...run.nodes, [shown]: { ...(run.nodes[shown] ?? FRESH), ...fields } } };
 }
 
 function begin(run: RunState, id: string, now: number): RunState {
-  const known = run.nodes[shownAt(id)];
+  const known = run.nodes[placeOf(run, id)];
   return known?.state === "running" ? run : update(run, id, { state: "running", startedAt: now, value: 0, max: 0 });
 }
 
 function settle(run: RunState, id: string, state: "done" | "cached", now: number): RunState {
+  // The node that it was expanded from ends when all of these have.
+  if (ownerOf(run, id) !== id) return run;
   const finished = run.finished.has(id) ? run.finished : new Set([...run.finished, id]);
   const known = run.nodes[shownAt(id)] ?? FRESH;
   // An output that is reused still says "executed"; it stays marked as cached.
@@ -211,7 +228,7 @@ function advance(
 
 function show(run: RunState, display: string, output: NodeOutput | null): RunState {
   if (!output) return run;
-  const shown = shownAt(display);
+  const shown = placeOf(run, display);
   const pictures = output.pictures.length > 0 ? { ...run.pictures, [shown]: output.pictures } : run.pictures;
   const texts = output.texts.length > 0 ? { ...run.texts, [shown]: output.texts } : run.texts;
   return { ...run, pictures, texts };
@@ -219,7 +236,7 @@ function show(run: RunState, display: string, output: NodeOutput | null): RunSta
 
 function fail(run: RunState, promptId: string, failure: Failure): RunState {
   if (!isOurs(run, promptId)) return run;
-  const node = failure.node === "" ? null : shownAt(failure.node);
+  const node = failure.node === "" ? null : placeOf(run, failure.node);
   const problem: Problem = {
     id: `failure-${failure.node}`,
     node,

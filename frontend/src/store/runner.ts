@@ -4,12 +4,13 @@ import { setValue } from "../graph/commands.ts";
 import { nodeId, type NodeId } from "../graph/document.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
-import type { ServerApi } from "../protocol/api.ts";
+import type { ServerApi, Submission } from "../protocol/api.ts";
+import type { Job } from "../protocol/jobs.ts";
 import type { BinaryMessage, ServerMessage } from "../protocol/messages.ts";
 import { type Connection, ServerSocket } from "../protocol/socket.ts";
 import { controlKey, controlledValues, drawValues } from "./controls.ts";
 import type { Editor } from "./editor.ts";
-import { caughtUp, filledIn, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
+import { caughtUp, filledIn, placeOf, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
 
 const DEFINITIONS_RETRY_MS = 1000;
 
@@ -45,12 +46,23 @@ export class Runner {
         if (definitions.size > 0) {
           this.editor.setDefinitions(definitions);
           isWaiting = false;
+          void this.loadPackProblems();
         }
       } catch {
         // Not up yet; the connection's badge says so.
       }
       if (isWaiting) await new Promise((resolve) => setTimeout(resolve, DEFINITIONS_RETRY_MS));
     }
+  }
+
+  private async loadPackProblems(): Promise<void> {
+    const { ui } = this.editor;
+    const before = ui.getState().packProblems;
+    // A server without packs may not know the question.
+    const packProblems = await this.api.packProblems().catch(() => []);
+    ui.setState({ packProblems });
+    const fresh = packProblems.filter(({ name }) => !before.some((known) => known.name === name));
+    for (const { name, error } of fresh) this.editor.toast("error", `The node pack “${name}” was not loaded: ${error}`);
   }
 
   /** Takes up a prompt of before a reload, so that its messages count and its result is fetched. */
@@ -74,14 +86,25 @@ export class Runner {
       editor.toast("info", "There is nothing to run: the workflow has no active node.");
       return;
     }
+    const workflow = writeWorkflow(document, definitions);
+    const wasTaken = await this.send(Object.keys(prompt), (id) => this.api.submit(id, prompt, workflow, front));
+    if (wasTaken) this.rememberSeeds();
+  }
+
+  /** Runs a job of the queue's panel once more, as it was. */
+  async again(job: Pick<Job, "prompt" | "extra">): Promise<void> {
+    await this.send(Object.keys(job.prompt), (id) => this.api.submitAgain(id, job));
+  }
+
+  /** True when the server took the prompt. */
+  private async send(nodes: readonly string[], submit: (promptId: string) => Promise<Submission>): Promise<boolean> {
+    const { editor } = this;
     const promptId = newUuid();
-    const nodes = Object.keys(prompt);
     editor.runs.setState((run) => submitted({ ...run, problems: [] }, promptId, nodes));
     editor.ui.setState({ isProblemsOpen: false });
     try {
-      const answer = await this.api.submit(promptId, prompt, writeWorkflow(document, definitions), front);
+      const answer = await submit(promptId);
       if (answer.promptId === null) this.forget(promptId);
-      else this.rememberSeeds();
       if (answer.promptId !== null && answer.promptId !== promptId) {
         this.forget(promptId);
         this.follow(answer.promptId);
@@ -90,9 +113,11 @@ export class Runner {
         editor.runs.setState((run) => refused(run, answer.problems, answer.message));
         editor.ui.setState({ isProblemsOpen: true });
       }
+      return answer.promptId !== null;
     } catch (error) {
       this.forget(promptId);
       editor.toast("error", error instanceof Error ? error.message : String(error));
+      return false;
     }
   }
 
@@ -136,8 +161,8 @@ export class Runner {
 
   private receiveBinary(message: BinaryMessage): void {
     if (message.type === "text") {
-      const shown = message.node.split(":")[0] ?? message.node;
-      this.editor.runs.setState((run) => ({ texts: { ...run.texts, [shown]: [message.text] } }));
+      const { runs } = this.editor;
+      runs.setState((run) => ({ texts: { ...run.texts, [placeOf(run, message.node)]: [message.text] } }));
       return;
     }
     const { runs } = this.editor;

@@ -1,6 +1,7 @@
 /** What is open, lit or said in the editor's frame: dialogs, menus, toasts, theme. Nothing that is saved with a workflow. */
 import type { LinkId, NodeId, Point, RerouteId } from "../graph/document.ts";
 import type { SocketRef } from "../graph/connect.ts";
+import type { PackProblem } from "../protocol/jobs.ts";
 import type { Connection } from "../protocol/socket.ts";
 
 export interface Toast {
@@ -37,6 +38,9 @@ export interface UiState {
   readonly linking: Linking | null;
   readonly isOutlineOpen: boolean;
   readonly isProblemsOpen: boolean;
+  readonly isQueueOpen: boolean;
+  /** Node packs that the server could not load. */
+  readonly packProblems: readonly PackProblem[];
 }
 
 export const FIRST_UI: UiState = {
@@ -52,4 +56,6 @@ export const FIRST_UI: UiState = {
   linking: null,
   isOutlineOpen: true,
   isProblemsOpen: false,
+  isQueueOpen: false,
+  packProblems: [],
 };

@@ -25,7 +25,7 @@ describe("shortcuts", () => {
     ["fit", chord(".", "Period"), "fit"],
     ["zoom with a changed letter", chord("≠", "Equal", { altKey: true }), "zoom-in"],
     ["delete", chord("Backspace", "Backspace"), "delete"],
-    ["a letter that means nothing", chord("q", "KeyQ"), undefined],
+    ["a letter that means nothing", chord("j", "KeyJ"), undefined],
     ["Enter alone", chord("Enter", "Enter"), undefined],
   ];
   test.each(cases)("%s", (_, pressed, expected) => expect(actionFor(pressed, false)?.id).toBe(expected));

@@ -73,6 +73,23 @@ describe("a run", () => {
     const run = play(submitted(IDLE, "p", ["5:1", "5:2"]), begin, executing("5:1"), progress("5:1", 1, 4));
     expect(run.nodes["5"]).toMatchObject({ state: "running", value: 1, max: 4 });
   });
+  test("shows what a node expanded into at that node, which ends after all of it", () => {
+    const child = { node: "2.0.0.3", display: "2" };
+    const working: ServerMessage = {
+      type: "progress_state",
+      promptId: "p",
+      nodes: [{ ...child, state: "running", value: 2, max: 8 }],
+    };
+    const run = play(START, begin, executing("2"), working, progress("2.0.0.3", 3, 8));
+    expect(states(run)).toEqual({ "1": "waiting", "2": "running", "3": "waiting" });
+    expect(run.nodes["2"]).toMatchObject({ value: 3, max: 8 });
+    const output = { pictures: [{ filename: "a.png", subfolder: "", type: "temp" }], texts: [] };
+    const after = play(run, { type: "executed", promptId: "p", ...child, output }, state("2.0.0.3", "finished"));
+    expect(states(after)).toEqual({ "1": "waiting", "2": "running", "3": "waiting" });
+    expect(after.pictures).toEqual({ "2": output.pictures });
+    expect(overallProgress(after)).toBeLessThan(0.34);
+    expect(states(play(after, state("2", "finished")))["2"]).toBe("done");
+  });
   test("that fails marks the node and says why", () => {
     const run = play(START, begin, executing("2"), failure("ValueError"));
     expect(states(run)).toEqual({ "2": "error" });

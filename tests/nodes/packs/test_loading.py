@@ -214,6 +214,56 @@ def test_a_v3_extension_is_asked_for_its_classes(root, define, monkeypatch):
     assert sys.loaded_toys
 
 
+STUBBED = """
+from types import SimpleNamespace
+
+class Extension:
+    async def get_node_list(self):
+        Node.GET_SCHEMA = lambda: SimpleNamespace(node_id="Add", display_name="Add a number")
+        return [Node]
+
+async def comfy_entrypoint():
+    return Extension()
+"""
+
+
+def test_an_extension_may_give_v1_classes_that_say_their_names(root):
+    pack(root, "toys", V1 + STUBBED)
+    node_types, reports = load(root)
+    assert (reports["toys"].node_types, reports["toys"].error) == (("Add",), None)
+    assert node_types["Add"].definition.display_name == "Add a number"
+    assert run(node_types["Add"], x=4) == (5,)
+
+
+def test_classes_that_a_pack_puts_among_the_known_ones_are_its_nodes(root, monkeypatch):
+    package = sys.modules["nodes"]
+    monkeypatch.setattr(package, "NODE_CLASS_MAPPINGS", {"Known": object, "Other": object}, raising=False)
+    monkeypatch.setattr(package, "NODE_DISPLAY_NAME_MAPPINGS", {}, raising=False)
+    text = """
+import nodes
+nodes.NODE_CLASS_MAPPINGS |= {"Add": Node, "Known": Node}
+nodes.NODE_DISPLAY_NAME_MAPPINGS["Add"] = "Add a number"
+"""
+    pack(root, "toys", V1 + text)
+    pack(root, "with_its_own", V1 + text.replace("Add", "Own") + "NODE_CLASS_MAPPINGS = {'Own': Node}\n")
+    known = NodeType(NodeDefinition("Known", (), (), "", "", python_module=BUILT_IN), Result)
+    node_types, reports = load(root, known={"Known": known})
+    assert reports["toys"].node_types == ("Add",)
+    assert "Known was left out" in reports["toys"].error, "a built-in node stays what it is"
+    assert node_types["Add"].definition.display_name == "Add a number"
+    assert reports["with_its_own"].node_types == ("Own",)
+    assert run(node_types["Own"], x=4) == (5,)
+
+
+def test_a_folder_for_the_editor_that_a_pack_names_in_nodes_may_lie_elsewhere(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["nodes"], "EXTENSION_WEB_DIRS", {"old": str(tmp_path)}, raising=False)
+    (tmp_path / "library").mkdir()
+    folders = {"shown": str(tmp_path / "library"), "absent": str(tmp_path / "absent")}
+    pack(root, "toys", f"import nodes\nnodes.EXTENSION_WEB_DIRS |= {folders!r}")
+    report = load(root)[1]["toys"]
+    assert (report.error, report.web_directories) == (None, {"shown": str(tmp_path / "library")})
+
+
 FAILURES = [
     # what the pack says, then words of the one sentence about it
     ("import absent_module_of_toys", ["absent_module_of_toys", "not installed", "pip"]),

@@ -311,7 +311,7 @@ def test_a_schema_that_makes_no_sense_is_refused_in_one_sentence(found):
         assert answers[code].startswith("ValueError: ")
     assert answers["outputs"] == "ValueError: Toy has two outputs called 'a'; ids must differ."
     assert answers["none"] == "TypeError: Bare has no define_schema, which every V3 node needs."
-    assert answers["other"] == "TypeError: Other has a define_schema but is not derived from io.ComfyNode."
+    assert answers["other"] == "TypeError: Other is given as a V3 node but is not derived from io.ComfyNode."
     assert answers["no schema"] == "TypeError: define_schema of Toy returned no io.Schema."
 
 
