@@ -28,6 +28,8 @@ def decoded(vae: VAE, latent: Latent, memory: DeviceMemory) -> Tensor:
 
 def encoded(vae: VAE, pixels: Tensor, memory: DeviceMemory) -> Tensor:
     """(N, channels, h, w) latents of pictures. Raises InputError for a picture that is too small."""
+    if len(pixels) == 0:
+        raise InputError("pixels", "There is no picture to encode. Connect at least one.")
     height, width = pixels.shape[1:3]
     with naming("pixels"):
         return memory.attempt(
@@ -44,6 +46,12 @@ def fitting(latent: Latent, vae: VAE) -> Tensor:
     with naming("samples"):
         check_decodable(vae, latent)
     return latent.samples
+
+
+def require_pixels(mask: Tensor) -> None:
+    """Raise InputError for a mask without any."""
+    if 0 in mask.shape:
+        raise InputError("mask", f"The mask is empty (its shape is {list(mask.shape)}). Connect one with some pixels.")
 
 
 @contextlib.contextmanager

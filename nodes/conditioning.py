@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import torch
 
 from executor.schema import Injected, Widget
+from nodes.coding import require_pixels
 from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.text.encoder import encode_text
@@ -137,6 +138,7 @@ def conditioning_set_mask(
     set_cond_area: Literal["default", "mask bounds"],
 ) -> Conditioning:
     """Let the text count where the mask says; with "mask bounds" the model sees only the rectangle around it."""
+    require_pixels(mask)
     within = set_cond_area == "mask bounds"
     mask = mask.reshape(-1, *mask.shape[-2:])
     return _changed(conditioning, mask=mask, mask_strength=strength, within_mask_bounds=within)

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, NamedTuple
 
 from executor.progress import Progress
-from executor.schema import Injected, Widget
+from executor.schema import Injected, InputError, Widget
 from nodes.declare import node
 from nodes.denoising import run_sampling
 from nodes.diffusion.memory.device import DeviceMemory
@@ -55,7 +55,12 @@ def sampler_custom_advanced(
     progress: Injected[Progress],
 ) -> Sampled:
     """Denoise a latent with a guider. The second output is what the last step takes for the clean latent."""
-    return Sampled(*run_sampling(guider, latent_image, Settings(sampler, sigmas, noise), memory, progress))
+    try:
+        return Sampled(*run_sampling(guider, latent_image, Settings(sampler, sigmas, noise), memory, progress))
+    except InputError as error:
+        if error.input_name == "latent_image":
+            raise
+        raise InputError("guider", f"{str(error).removesuffix('.')} ({error.input_name} of the guider).") from error
 
 
 @node("KSamplerSelect", category="sampling/custom_sampling/samplers")

@@ -6,19 +6,31 @@ from torch import Tensor
 
 from executor.progress import Preview, Progress
 from executor.schema import InputError
+from nodes.coding import naming
 from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.guidance import Guider
 from nodes.diffusion.sampling.sample import Outcome, Settings, sample
+from nodes.diffusion.sampling.telling import check_width
 from nodes.diffusion.values import Latent
+
+_TEXTS = {
+    "positive": "positive",
+    "negative": "negative",
+    "first": "cond1",
+    "second": "cond2",
+    "empty": "empty_conditioning",
+}
+"""Fields of guiders -> the inputs that they come from."""
 
 
 def run_sampling(
     guider: Guider, latent: Latent, settings: Settings, memory: DeviceMemory, progress: Progress
 ) -> Outcome:
     """Sample with the guider's model resident. Raises Interrupted, and ValueError as `sample` does."""
+    check_sampling(guider, latent)
     total = max(1, len(settings.sigmas) - 1)
     previews = Previews(guider.model, memory)
 
@@ -26,10 +38,6 @@ def run_sampling(
         look = previews.of(denoised)
         progress.step(step + 1, total, (lambda: Preview(look(), "image/jpeg")) if look else None)
 
-    try:
-        check_samplable(guider.model, latent)
-    except ValueError as error:
-        raise InputError("latent_image", str(error)) from error
     progress.check()
     network, (rows, _, height, width) = guider.model.network, latent.samples.shape
     settings = replace(settings, cpu_noise=memory.preferences.cpu_noise)
@@ -40,3 +48,24 @@ def run_sampling(
         # Guidance sends the positive and the negative through the network together.
         activations=of_step(network, memory.dtype("unet"), 2 * rows, height, width),
     )
+
+
+def check_sampling(guider: Guider, latent: Latent) -> None:
+    """Raise InputError, which names the input and the remedy, for what cannot be sampled."""
+    samples, mask = latent.samples, latent.noise_mask
+    if samples.ndim != 4 or 0 in samples.shape:
+        raise InputError(
+            "latent_image", f"The latent is empty (its shape is {list(samples.shape)}). Give it at least one picture."
+        )
+    with naming("latent_image"):
+        check_samplable(guider.model, latent)
+    if mask is not None and 0 in mask.shape:
+        raise InputError(
+            "latent_image",
+            f"The latent's noise mask is empty (its shape is {list(mask.shape)}). Connect a mask with at least one "
+            "pixel, or none.",
+        )
+    for field, input_name in _TEXTS.items():
+        for condition in getattr(guider, field, ()):
+            with naming(input_name):
+                check_width(guider.model, condition, input_name)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from executor.folders import Folders, PathError
 from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
-from nodes.coding import decoded, encoded, fitting, naming
+from nodes.coding import decoded, encoded, fitting, naming, require_pixels
 from nodes.declare import Shown, node
 from nodes.diffusion import autoencoder, resize
 from nodes.diffusion.memory.activations import of_autoencoder
@@ -43,6 +43,10 @@ def empty_latent_image(
     batch_size: Annotated[int, Widget("number", min=1, max=4096)] = 1,
 ) -> Latent:
     """A blank latent of a picture's size, to be filled by sampling."""
+    for name, side in (("width", width), ("height", height)):
+        if side % CELL:
+            low = side // CELL * CELL
+            raise InputError(name, f"{name} is {side}, which is no multiple of {CELL}: use {low} or {low + CELL}.")
     return LatentValue(torch.zeros(batch_size, EMPTY_CHANNELS, height // CELL, width // CELL))
 
 
@@ -102,6 +106,7 @@ def vae_encode_for_inpaint(
     memory: Injected[DeviceMemory],
 ) -> Latent:
     """Encode a picture with grey where the mask is 1, and let sampling fill that part, widened by some pixels."""
+    require_pixels(mask)
     masks = resize.resize(mask.reshape(-1, 1, *mask.shape[-2:]), pixels.shape[2], pixels.shape[1], "bilinear").round()
     hidden = masks[:, 0, :, :, None]
     samples = encoded(vae, (pixels[..., :3] - 0.5) * (1 - hidden) + 0.5, memory)
@@ -143,6 +148,7 @@ def latent_upscale_by(
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")
 def set_latent_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
     """Let sampling change a latent only where the mask is 1."""
+    require_pixels(mask)
     return replace(samples, noise_mask=mask)
 
 

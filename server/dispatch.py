@@ -127,12 +127,13 @@ class Dispatcher:
         self._credentials.drop(withdrawn)
         for job_id, client_id in withdrawn.items():
             self._clients.send(client_id, [withdrawal(job_id, now_ms()), finished(job_id)])
-        self.announce()
         return list(withdrawn)
 
     async def cancel(self, job_ids: Sequence[str]) -> list[str]:
         """End jobs, whether they wait or run; returns those that did."""
         ended = await self.withdraw(job_ids)
+        if ended:
+            self.announce()
         for job_id in dict.fromkeys(job_ids):
             job = await self._store.get(job_id)
             if job is not None and job.state == "in_progress":

@@ -215,7 +215,6 @@ class JobStore:
 
     async def queued(self, state: UnfinishedState, word: Callable[[Sequence[QueuedText]], str]) -> AsyncIterator[str]:
         """Pages of unfinished jobs, in the order in which they run, as `word` says them in the reading thread."""
-        after: tuple[float, int] | None = None
 
         def page(table: JobTable, after: tuple[float, int] | None) -> tuple[str, tuple[float, int] | None]:
             rows = table.waiting(state, after, _QUEUE_PAGE)
@@ -224,11 +223,16 @@ class JobStore:
             ]
             return word(jobs) if jobs else "", (rows[-1]["number"], rows[-1]["seq"]) if rows else None
 
-        while True:
-            text, after = await self._read(partial(page, after=after))
-            if after is None:
-                return
-            yield text
+        coming = asyncio.ensure_future(self._read(partial(page, after=None)))
+        try:
+            while True:
+                text, after = await coming
+                if after is None:
+                    return
+                coming = asyncio.ensure_future(self._read(partial(page, after=after)))  # while this one is sent
+                yield text
+        finally:
+            coming.cancel()
 
     async def selected(self, chosen: Selection) -> tuple[list[JobRecord], int]:
         """The jobs of a list without their prompts, and how many it has in all."""

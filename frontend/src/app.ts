@@ -6,6 +6,7 @@ import type { CanvasView } from "./canvas/view.ts";
 import type { ServerApi } from "./protocol/api.ts";
 import type { DocumentState, Editor } from "./store/editor.ts";
 import type { Files } from "./store/files.ts";
+import type { Layout } from "./store/layout.ts";
 import type { Queue } from "./store/queue.ts";
 import type { RunState } from "./store/run_state.ts";
 import type { Runner } from "./store/runner.ts";
@@ -17,6 +18,7 @@ export interface App {
   readonly runner: Runner;
   readonly files: Files;
   readonly queue: Queue;
+  readonly layout: Layout;
   readonly view: CanvasView;
   readonly gestures: GestureHolder;
 }

@@ -9,6 +9,7 @@ import { Shell } from "./panels/Shell.tsx";
 import { ServerApi } from "./protocol/api.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
+import { Layout } from "./store/layout.ts";
 import { Queue } from "./store/queue.ts";
 import { Files } from "./store/files.ts";
 import { Runner } from "./store/runner.ts";
@@ -27,9 +28,19 @@ function start(): void {
   const editor = new Editor();
   const api = new ServerApi(document.baseURI, tabId("heddle.client"));
   const runner = new Runner(editor, api);
-  const files = new Files({ editor, api, runner, drafts: new Drafts(), draftId: tabId("heddle.draft") });
+  const layout = new Layout();
+  const files = new Files({ editor, api, runner, layout, drafts: new Drafts(), draftId: tabId("heddle.draft") });
   const queue = new Queue(editor, api);
-  const app: App = { editor, api, runner, files, queue, view: new CanvasView(editor), gestures: new GestureHolder() };
+  const app: App = {
+    editor,
+    api,
+    runner,
+    files,
+    queue,
+    layout,
+    view: new CanvasView(editor),
+    gestures: new GestureHolder(),
+  };
   window.__heddle = makeTestHandle(app);
   listenToKeys(app);
   window.addEventListener("pagehide", () => void files.saveDraft());

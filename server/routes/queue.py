@@ -63,6 +63,7 @@ async def post_queue(request: web.Request) -> web.Response:
         await store.pause(pause)
         dispatcher.wake()
     await dispatcher.withdraw(chosen)
+    dispatcher.announce()
     return web.Response()
 
 

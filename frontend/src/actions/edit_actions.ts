@@ -1,6 +1,5 @@
 /** Changing the document: history, selection, modes, layout. */
 import type { App } from "../app.ts";
-import { arrange } from "../graph/arrange.ts";
 import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
 import { addNodes, moveNodes, removeNodes, setCollapsed, setModes } from "../graph/commands.ts";
 import { BYPASSED, type Mode, MUTED, nodesOf, type NodeId, type Point } from "../graph/document.ts";
@@ -16,14 +15,30 @@ function toggleMode({ editor }: App, mode: Mode, label: string): void {
   editor.do(setModes(editor.selection, all ? 0 : mode, label));
 }
 
-function arrangeAll({ editor, view }: App): void {
+/** The selected nodes where they stand, or all of them anew. Pinned ones stay. */
+async function arrangeNodes({ editor, view, layout }: App): Promise<void> {
   const { boxes } = view.scene;
-  const positions = arrange(editor.document, (id) => {
-    const box = boxes.get(id);
-    return box ? [box.width, box.height] : [200, 100];
-  });
-  editor.do(moveNodes(positions, "arrange"));
-  view.fit();
+  const isPart = editor.selection.size > 1;
+  const chosen = isPart ? [...editor.selection] : nodesOf(editor.document).map((node) => node.id);
+  const ids = chosen.filter((id) => !editor.node(id)?.pinned);
+  const corner = cornerOf(ids.flatMap((id) => editor.node(id) ?? []));
+  try {
+    const arranged = await layout.arrange(editor.document, ids, (id) => {
+      const box = boxes.get(id);
+      return box ? [box.width, box.height] : [200, 100];
+    });
+    const first = cornerOf([...arranged.values()].map((pos) => ({ pos })));
+    const [dx, dy] = isPart ? [corner[0] - first[0], corner[1] - first[1]] : [0, 0];
+    const positions = new Map([...arranged].map(([id, [x, y]]) => [id, [x + dx, y + dy] as const]));
+    editor.do(moveNodes(positions, "arrange"));
+    if (!isPart) view.fit();
+  } catch (error) {
+    editor.toast("error", error instanceof Error ? error.message : String(error));
+  }
+}
+
+function cornerOf(nodes: readonly { readonly pos: Point }[]): Point {
+  return [Math.min(...nodes.map(({ pos }) => pos[0])), Math.min(...nodes.map(({ pos }) => pos[1]))];
 }
 
 function nudge(app: App, dx: number, dy: number): void {
@@ -54,8 +69,7 @@ const BESIDE = 40;
 
 function duplicate(editor: App["editor"], withIncoming: boolean): void {
   const chosen = [...editor.selection].flatMap((id) => editor.node(id) ?? []);
-  const left = Math.min(...chosen.map((node) => node.pos[0]));
-  const top = Math.min(...chosen.map((node) => node.pos[1]));
+  const [left, top] = cornerOf(chosen);
   const copied = parseJson(copyNodes(editor.document, editor.selection, editor.definitions));
   const { nodes, links } = pasteNodes(editor.document, copied, [left + BESIDE, top + BESIDE], withIncoming);
   editor.do({ ...addNodes(nodes, links), label: "duplicate" });
@@ -151,6 +165,11 @@ export const EDIT_ACTIONS: readonly Action[] = [
       else app.editor.ui.setState({ renaming: [...app.editor.selection][0] ?? null });
     },
   },
-  { id: "arrange", title: "Arrange all", shortcuts: ["Ctrl+Shift+F"], run: arrangeAll },
+  {
+    id: "arrange",
+    title: "Arrange selection or all",
+    shortcuts: ["Ctrl+Shift+F"],
+    run: (app) => void arrangeNodes(app),
+  },
   ...nudges,
 ];

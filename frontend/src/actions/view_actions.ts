@@ -26,6 +26,13 @@ export const VIEW_ACTIONS: readonly Action[] = [
     run: ({ editor }) => editor.ui.setState(({ isOutlineOpen }) => ({ isOutlineOpen: !isOutlineOpen })),
   },
   {
+    id: "find",
+    title: "Find a node, value or model",
+    shortcuts: ["Ctrl+F"],
+    worksInFields: true,
+    run: ({ editor }) => editor.ui.setState(({ finds }) => ({ isOutlineOpen: true, finds: finds + 1 })),
+  },
+  {
     id: "toggle-queue",
     title: "Show or hide the queue",
     shortcuts: ["Q"],

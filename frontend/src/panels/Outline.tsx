@@ -1,20 +1,30 @@
 /** All nodes as a tree: for finding them, and for reaching them without a mouse or without sight. */
-import { type KeyboardEvent, useRef, useState } from "react";
-import { useApp, useDocument, useRun } from "../app.ts";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { type GraphNode, linksOf, type NodeId } from "../graph/document.ts";
 import { definitionOf } from "../graph/sockets.ts";
-import { search } from "../widgets/choices.ts";
+import { widgetsOf } from "../graph/widgets.ts";
+import { rank, search } from "../widgets/choices.ts";
 
 export function Outline() {
   const { editor, view } = useApp();
   const document = useDocument((state) => state.history.document);
   const definitions = useDocument((state) => state.definitions);
   const [query, setQuery] = useState("");
+  const finds = useUi((state) => state.finds);
+  const field = useRef<HTMLInputElement>(null);
   const tree = useRef<HTMLDivElement>(null);
   const titleOf = (node: GraphNode): string =>
     node.title ?? definitionOf(document, definitions, node)?.displayName ?? node.type;
   const nodes = Object.values(document.nodes).toSorted((a, b) => a.pos[0] - b.pos[0] || a.pos[1] - b.pos[1]);
-  const found = search(nodes, query, (node) => `${titleOf(node)} ${node.type} #${node.id}`);
+  const valuesOf = (node: GraphNode): string =>
+    Object.values(widgetsOf(node, definitionOf(document, definitions, node)).values)
+      .map(String)
+      .join("\n");
+  const found = query.trim() === "" ? nodes : findNodes(nodes, query, titleOf, valuesOf);
+  useEffect(() => {
+    if (finds > 0) field.current?.select();
+  }, [finds]);
   const choose = (id: NodeId): void => {
     editor.select([id]);
     view.reveal(id);
@@ -38,9 +48,14 @@ export function Outline() {
         <span className="count">{nodes.length}</span>
       </header>
       <input
+        ref={field}
         className="field"
         type="search"
-        placeholder="Find a node…"
+        placeholder="Find a node or value…"
+        onKeyDown={(event) => {
+          const [first] = found;
+          if (event.key === "Enter" && first) choose(first.id);
+        }}
         aria-label="Find a node"
         value={query}
         onChange={(event) => setQuery(event.currentTarget.value)}
@@ -61,6 +76,23 @@ export function Outline() {
       </div>
     </nav>
   );
+}
+
+/** By name, type and id; then those that hold a value with these letters in it. */
+function findNodes(
+  nodes: readonly GraphNode[],
+  query: string,
+  titleOf: (node: GraphNode) => string,
+  valuesOf: (node: GraphNode) => string,
+): GraphNode[] {
+  const named = search(nodes, query, (node) => `${titleOf(node)} ${node.type} #${node.id}`);
+  const wanted = query.trim().toLowerCase();
+  const known = new Set(named);
+  const holding = nodes.filter((node) => !known.has(node) && valuesOf(node).toLowerCase().includes(wanted));
+  // Letters strewn over a name say less than a value that has them together.
+  const close = named.filter((node) => (rank(`${titleOf(node)} ${node.type} #${node.id}`, query) ?? 9) < 4);
+  const far = named.filter((node) => !close.includes(node));
+  return [...close, ...holding, ...far];
 }
 
 interface ItemProps {

@@ -1,6 +1,5 @@
 /** Opening, saving and drafts: between files, the server's workflows, the browser's storage and the document. */
-import { arrange } from "../graph/arrange.ts";
-import { type GraphNode, EMPTY_DOCUMENT, type NodeId, type WorkflowDocument, nodeId } from "../graph/document.ts";
+import { type GraphNode, EMPTY_DOCUMENT, type NodeId, type Point, type WorkflowDocument } from "../graph/document.ts";
 import { type Json, type JsonObject, writeJson } from "../graph/json.ts";
 import { openFile, openJson, openText, type Opened } from "../graph/open_file.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
@@ -12,6 +11,7 @@ import type { Job } from "../protocol/jobs.ts";
 import type { ServerApi } from "../protocol/api.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Editor } from "./editor.ts";
+import type { Layout } from "./layout.ts";
 import type { Runner } from "./runner.ts";
 
 const DRAFT_DELAY_MS = 250;
@@ -21,14 +21,23 @@ export class Files {
   private readonly api: ServerApi;
   private readonly runner: Runner;
   private readonly drafts: Drafts;
+  private readonly layout: Layout;
   private readonly draftId: string;
   private draftTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(parts: { editor: Editor; api: ServerApi; runner: Runner; drafts: Drafts; draftId: string }) {
+  constructor(parts: {
+    editor: Editor;
+    api: ServerApi;
+    runner: Runner;
+    layout: Layout;
+    drafts: Drafts;
+    draftId: string;
+  }) {
     this.editor = parts.editor;
     this.api = parts.api;
     this.runner = parts.runner;
     this.drafts = parts.drafts;
+    this.layout = parts.layout;
     this.draftId = parts.draftId;
   }
 
@@ -139,7 +148,7 @@ export class Files {
       this.editor.toast("error", opened.message);
       return;
     }
-    const document = opened.needsLayout ? arranged(opened.document, this.editor) : opened.document;
+    const document = opened.needsLayout ? await this.arranged(opened.document) : opened.document;
     this.editor.load(document, name, stored);
     const unknown = this.unknownTypes(document);
     if (unknown.length > 0 && this.editor.documents.getState().hasDefinitions) {
@@ -156,6 +165,22 @@ export class Files {
       (node) => !definitionOf(document, this.editor.definitions, node),
     );
     return [...new Set(unknown.map((node) => node.type))];
+  }
+
+  private async arranged(document: WorkflowDocument): Promise<WorkflowDocument> {
+    const sized = sizedNodes(document, this.editor);
+    const byId = new Map(sized.map((node) => [node.id, node]));
+    const ids = sized.map((node) => node.id);
+    const none = new Map<NodeId, Point>();
+    // Unarranged is still open; the reason is said.
+    const positions = await this.layout
+      .arrange(document, ids, (id) => byId.get(id)?.size ?? [200, 100])
+      .catch((error: unknown) => {
+        this.editor.toast("error", String(error));
+        return none;
+      });
+    const nodes = sized.map((node) => [node.id, { ...node, pos: positions.get(node.id) ?? node.pos }]);
+    return { ...document, nodes: Object.fromEntries(nodes) };
   }
 
   /** A prompt can only be drawn with definitions; a workflow does not need them. */
@@ -211,28 +236,16 @@ export class Files {
   }
 }
 
-/** The document with every node placed by the automatic layout, in the size that its content needs. */
-export function arranged(document: WorkflowDocument, { definitions }: Pick<Editor, "definitions">): WorkflowDocument {
+/** The nodes in the size that their content needs. */
+function sizedNodes(document: WorkflowDocument, { definitions }: Pick<Editor, "definitions">): GraphNode[] {
   const linked = linkedInputs(document);
-  const sized = Object.values(document.nodes).map((node): GraphNode => {
+  return Object.values(document.nodes).map((node): GraphNode => {
     const definition = definitionOf(document, definitions, node);
     const wanted = { ...node, size: node.size[0] > 0 ? node.size : defaultSize(definition) };
-    const box = placeNode(
-      wanted,
-      socketsOf(wanted, definition, linked.get(node.id)),
-      widgetsOf(wanted, definition),
-      NOTHING_SHOWN,
-    );
+    const sockets = socketsOf(wanted, definition, linked.get(node.id));
+    const box = placeNode(wanted, sockets, widgetsOf(wanted, definition), NOTHING_SHOWN);
     return { ...wanted, size: [box.width, box.height] };
   });
-  const byId = new Map(sized.map((node) => [node.id, node]));
-  const positions = arrange(document, (id: NodeId) => byId.get(id)?.size ?? [200, 100]);
-  return {
-    ...document,
-    nodes: Object.fromEntries(
-      sized.map((node) => [node.id, { ...node, pos: positions.get(nodeId(node.id)) ?? node.pos }]),
-    ),
-  };
 }
 
 function baseName(path: string): string {

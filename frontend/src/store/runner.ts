@@ -1,6 +1,7 @@
 /** Sends runs and follows them: the only place that joins the server's messages to the editor's state. */
 import { newUuid } from "../graph/uuid.ts";
 import { setValue } from "../graph/commands.ts";
+import { expandTexts } from "../graph/expand_texts.ts";
 import { nodeId, type NodeId } from "../graph/document.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
@@ -81,7 +82,7 @@ export class Runner {
     }
     this.drawSeeds();
     const { document, definitions } = editor;
-    const prompt = writePrompt(document, definitions);
+    const prompt = expandTexts(writePrompt(document, definitions), { document, definitions }, Math.random, new Date());
     if (Object.keys(prompt).length === 0) {
       editor.toast("info", "There is nothing to run: the workflow has no active node.");
       return;

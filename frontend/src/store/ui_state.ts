@@ -37,6 +37,8 @@ export interface UiState {
   readonly isSnapping: boolean;
   readonly linking: Linking | null;
   readonly isOutlineOpen: boolean;
+  /** Counts the times that the way to finding a node was asked for. */
+  readonly finds: number;
   readonly isProblemsOpen: boolean;
   readonly isQueueOpen: boolean;
   /** Node packs that the server could not load. */
@@ -55,6 +57,7 @@ export const FIRST_UI: UiState = {
   isSnapping: false,
   linking: null,
   isOutlineOpen: true,
+  finds: 0,
   isProblemsOpen: false,
   isQueueOpen: false,
   packProblems: [],
