@@ -17,7 +17,7 @@ def misfit(value: Any, wire_type: str) -> str | None:
 
 
 def _no_number(value: Any) -> bool:
-    return isinstance(value, str | bytes | list | tuple | Mapping)
+    return isinstance(value, str | bytes)
 
 
 def _no_picture(least: int) -> Callable[[Any], bool]:

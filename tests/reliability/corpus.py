@@ -41,7 +41,7 @@ MALFORMED: list[tuple[str, Any, str]] = [
     ("the graph itself", GRAPH, "prompt"),
     *((f"prompt is {value!r}", {"prompt": value}, "prompt") for value in (None, True, 5, 1.5, "x", [], [1], "{}")),
     ("empty prompt", {"prompt": {}}, "output"),
-    ("an editor document", {"prompt": {"nodes": [], "links": []}}, "editor document"),
+    ("an editor document", {"prompt": {"nodes": [], "links": []}}, "output"),
     *((f"node 3 is {value!r}", _spoiled("3", value), "3") for value in (None, True, 5, "x", [], {})),
     *(
         (f"class_type is {value!r}", _spoiled("3", {"class_type": value, "inputs": {}}), "3")

@@ -97,7 +97,7 @@ def _dies(stand: Stand, ways: dict[str, str]) -> None:
 @cases(
     "CN-05",
     "a node that dies at its first breath is named too",
-    skip="a race today: the word that the node has begun may be lost with its process; it needs a mark in shared memory",
+    skip="a race today: that the node has begun may be lost with its process; it needs a mark in shared memory",
 )
 def sudden_death(stand: Stand) -> None:
     error = stand.until(stand.submit(hostile("HostileDeath", "exit")), *ENDED, seconds=120)["execution_error"]
