@@ -113,7 +113,7 @@ def as_results(
     A call that was not made blocks every output, silently: only the first node that is stopped tells the message. A
     blocker that a node gave as its whole answer stands for every output as it is.
     """
-    count = len(definition.outputs)
+    count = definition.most_outputs
     message = next((one.message for one in arguments if isinstance(one, ExecutionBlocker) and one.message), None)
     results = [
         ExecutionBlocker() if isinstance(given, ExecutionBlocker) else answer

@@ -99,12 +99,9 @@ class _Door:
         if link.source not in self._types:
             if link.source not in self._known_ids:
                 details = f"there is no node '{link.source}' in the expansion or in the run; link to one that there is"
-        elif (source := self._definitions.get(self._types[link.source])) is not None:
+        elif (source := self._definitions.get(self._types[link.source])) and source.output(link.output) is None:
             count = len(source.outputs)
-            if link.output >= count:
-                details = (
-                    f"node '{link.source}' ({source.class_type}) has {count} outputs, so there is no [{link.output}]"
-                )
+            details = f"node '{link.source}' ({source.class_type}) has {count} outputs, so there is no [{link.output}]"
         if details is not None:
             error = PromptError(
                 "bad_linked_input",

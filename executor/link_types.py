@@ -96,7 +96,8 @@ class LinkTypes:
         definition = self._nodes[link.source].definition
         if definition is None:
             return "*"
-        output = definition.outputs[link.output]
+        output = definition.output(link.output)
+        assert output is not None
         if output.matches is None:
             return "*" if output.type == MATCH_TYPE else output.type
         return link.source, output.matches
@@ -135,7 +136,7 @@ class LinkTypes:
             if link is None or link.source not in self._nodes:
                 continue
             source = self._nodes[link.source].definition
-            if source is None or link.output < len(source.outputs):
+            if source is None or source.output(link.output) is not None:
                 yield link
 
     def _inputs(self, template: _Template) -> Iterator[InputSocket]:

@@ -142,7 +142,7 @@ class InputParser:
         reason = None
         if link.source not in self._nodes:
             reason = f"there is no node '{link.source}'; connect the input again."
-        elif (source := self._nodes[link.source].definition) is not None and link.output >= len(source.outputs):
+        elif (source := self._nodes[link.source].definition) is not None and source.output(link.output) is None:
             count = len(source.outputs)
             reason = f"node '{link.source}' ({source.class_type}) has {count} outputs, so there is no [{link.output}]."
         if reason is not None:

@@ -14,9 +14,11 @@ class BadResult(Exception):
 
 
 def check_results(definition: NodeDefinition, results: Sequence[Any]) -> None:
-    """Raise BadResult unless every call gave as many outputs as there are sockets."""
+    """Raise BadResult unless every call gave as many outputs as there are sockets, or more where there may be."""
+    least = len(definition.outputs)
     for result in results:
-        if not isinstance(result, Result) or len(result.outputs) != len(definition.outputs):
+        count = len(result.outputs) if isinstance(result, Result) else -1
+        if count < least or (count > least and not definition.further_outputs):
             told = f"{len(result.outputs)} outputs" if isinstance(result, Result) else f"a {type(result).__name__}"
             raise BadResult(f"{definition.class_type} returned {told} but declares {len(definition.outputs)} outputs.")
 
@@ -32,10 +34,13 @@ def make_memo(
     each an element of this output's list.
     """
     outputs: list[tuple[Any, ...]] = []
-    for index, socket in enumerate(definition.outputs):
+    for index in range(max((len(result.outputs) for result in results), default=len(definition.outputs))):
+        socket = definition.output(index)
+        if socket is None:
+            break
         values: list[Any] = []
         for result in results:
-            value = result.outputs[index]
+            value = result.outputs[index] if index < len(result.outputs) else None
             if isinstance(value, Link):
                 values.extend(values_of(value))
             elif not socket.is_list or isinstance(value, ExecutionBlocker):

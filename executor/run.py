@@ -363,8 +363,9 @@ class Run:
         return outputs[link.output] if link.output < len(outputs) else (None,)  # only expansions have such links
 
     def _result_of(self, link: Link) -> Sequence[Any]:
-        count = len(self._host.definitions[self._nodes[link.source].class_type].outputs)
-        if link.output >= count:
+        definition = self._host.definitions[self._nodes[link.source].class_type]
+        if definition.output(link.output) is None:
+            count = len(definition.outputs)
             raise BadResult(f"It takes output {link.output} of node {link.source}, which has {count} outputs.")
         return self._values_of(link)
 

@@ -112,6 +112,10 @@ Lane = Literal["device", "thread", "loop"]
 """Where a node body runs: one at a time on the device, on any thread, or as a coroutine on the event loop."""
 
 
+MOST_FURTHER_OUTPUTS: Final = 100
+"""How many outputs a node may have beyond those that it declares, where it may have any."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeDefinition:
     """A node type as data."""
@@ -147,6 +151,19 @@ class NodeDefinition:
     """Inputs that its own `validate` looks at: their bounds and choices are not enforced by anyone else."""
     checks_types: bool = False
     """Its `validate` also judges what types are linked to it, so that nobody else does."""
+    further_outputs: bool = False
+    """Has outputs beyond the declared ones, which its code for the editor adds: of any type, some never filled."""
+
+    def output(self, index: int) -> OutputSocket | None:
+        """The output socket at an index, or None."""
+        if 0 <= index < len(self.outputs):
+            return self.outputs[index]
+        return OutputSocket("*", "*") if 0 <= index < self.most_outputs else None
+
+    @property
+    def most_outputs(self) -> int:
+        """How many outputs it may have."""
+        return len(self.outputs) + (MOST_FURTHER_OUTPUTS if self.further_outputs else 0)
 
     def input(self, name: str) -> InputSocket | None:
         """The input socket called `name`, or None."""

@@ -93,6 +93,7 @@ def _definition(class_type: str, cls: type, display_name: str | None, module: st
         per_id=_flag(cls, "NOT_IDEMPOTENT") or "UNIQUE_ID" in hidden.values(),
         checks=checks,
         checks_types=checks_types,
+        further_outputs=_answers_beyond(getattr(cls, "RETURN_TYPES", ())),
     )
 
 
@@ -126,6 +127,18 @@ def _outputs(cls: type) -> tuple[OutputSocket, ...]:
             )
         )
     return tuple(sockets)
+
+
+def _answers_beyond(types: Any) -> bool:
+    """Whether it is a tuple of a pack's own kind that has a type for every index, which lets the pack's code for the
+    editor add outputs."""
+    if type(types) in (tuple, list) or not isinstance(types, tuple | list):
+        return False
+    try:
+        with pack_code():
+            return types[len(types)] is not None
+    except Exception:  # noqa: BLE001 a pack's code
+        return False
 
 
 def _lane(cls: type, function: Callable[..., Any]) -> Lane:

@@ -44,16 +44,18 @@ def _told(output: Any) -> dict[str, Any]:
 def _outputs(values: Any, definition: NodeDefinition, from_pack: FromPack, *, expanded: bool) -> tuple[Any, ...]:
     sockets = definition.outputs
     if isinstance(values, ExecutionBlocker):
-        return (values,) * len(sockets)
-    if not sockets:
+        return (values,) * definition.most_outputs
+    if not sockets and not definition.further_outputs:
         return ()
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
         told = "nothing" if values is None else f"a {type(values).__name__}"
         text = f"{definition.class_type} returned {told} instead of a tuple with its {len(sockets)} outputs."
         raise TypeError(f"{text} This is a mistake in {definition.python_module}.")
-    given = [*values[: len(sockets)], *[None] * (len(sockets) - len(values))]
     outputs: list[Any] = []
-    for socket, value in zip(sockets, given, strict=True):
+    for index in range(max(len(sockets), len(values))):
+        socket, value = definition.output(index), values[index] if index < len(values) else None
+        if socket is None:
+            break
         if isinstance(value, ExecutionBlocker) or (expanded and _is_link(value)):
             outputs.append(value)
         elif socket.is_list and isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):

@@ -309,6 +309,25 @@ def test_an_answer_is_read_in_every_form_that_packs_give(answer, expected, later
     assert call(made) == expected
 
 
+class Endless(tuple):
+    """A tuple of types as packs make it whose code for the editor adds outputs."""
+
+    def __getitem__(self, index):
+        return super().__getitem__(index) if isinstance(index, slice) or index < len(self) else "*"
+
+
+def test_a_tuple_of_types_without_an_end_lets_a_node_have_further_outputs():
+    made = adapt(make_class(RETURN_TYPES=Endless(("A",)), RETURN_NAMES=Endless(("a",)), run=lambda self: (1, 2, 3)))
+    assert made.definition.further_outputs
+    assert [(output.name, output.type) for output in made.definition.outputs] == [("a", "A")]
+    assert call(made) == Result((1, 2, 3))
+    assert not definition(RETURN_TYPES=("A",)).further_outputs
+    assert not definition(RETURN_TYPES=type("Plain", (tuple,), {})(("A",))).further_outputs
+    blocked = call(adapt(make_class(RETURN_TYPES=Endless(), run=lambda self: BLOCKER)))
+    assert set(blocked.outputs) == {BLOCKER}
+    assert len(blocked.outputs) == made.definition.most_outputs - 1
+
+
 @pytest.mark.parametrize("answer", [None, (None,), "the name of a file", 3])
 def test_a_node_without_outputs_may_return_anything(answer):
     assert call(adapt(make_class(RETURN_TYPES=(), run=lambda self: answer))) == Result()

@@ -112,6 +112,7 @@ PATCHES = {
     "emb_patch": lambda emb, channels, options: emb,
     "input_block_patch": lambda h, options: h,
     "input_block_patch_after_skip": lambda h, options: h,
+    "middle_block_patch": lambda h, options: h,
     "output_block_patch": lambda h, skipped, options: (h, skipped),
 }
 """Each kind of patch, changing nothing."""

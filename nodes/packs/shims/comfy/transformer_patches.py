@@ -7,7 +7,7 @@ from nodes.packs.bridge.missing import refuse
 _KNOWN = {
     "patches": {
         "attn1_patch", "attn2_patch", "attn1_output_patch", "attn2_output_patch", "middle_patch", "emb_patch",
-        "input_block_patch", "input_block_patch_after_skip", "output_block_patch",
+        "input_block_patch", "input_block_patch_after_skip", "middle_block_patch", "output_block_patch",
     },
     "patches_replace": {"attn1", "attn2"},
 }  # fmt: skip

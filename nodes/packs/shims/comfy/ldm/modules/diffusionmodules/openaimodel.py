@@ -212,6 +212,8 @@ class UNetModel(_Shared):
                 h = patch(h, options)
         options["block"] = ("middle", 0)
         h = apply_control(forward_timestep_embed(self.middle_block, h, emb, context, options), control, "middle")
+        for patch in patches.get("middle_block_patch", ()):
+            h = patch(h, options)
         for number, block in enumerate(self.output_blocks):
             options["block"] = ("output", number)
             skipped = apply_control(kept.pop(), control, "output")
