@@ -46,7 +46,7 @@ def test_slices_become_a_batch() -> None:
     made = nodes.latent_cut_to_batch(samples=LATENT, dim="x", slice_size=3).samples
     assert torch.equal(
         made, torch.cat([SAMPLES[:1, ..., :3], SAMPLES[:1, ..., 3:6], SAMPLES[1:, ..., :3], SAMPLES[1:, ..., 3:6]])
-    )  # noqa: E501
+    )
     assert nodes.latent_cut_to_batch(samples=LATENT, dim="y", slice_size=99).samples.shape == SAMPLES.shape
 
 
