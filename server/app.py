@@ -17,6 +17,7 @@ from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.files import sweep
 from server.jobs import JobStore, StoreError
+from server.log_tail import LogTail
 from server.middleware import chain, header_signal
 from server.openapi import PREFIX, describe
 from server.origin import OriginPolicy
@@ -27,6 +28,7 @@ from server.routes import (
     editor,
     files,
     history,
+    internals,
     jobs,
     models,
     nodes,
@@ -62,6 +64,7 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app[keys.CLIENTS] = clients
     app[keys.SOCKETS] = set()
     app[keys.CATALOGUE] = Catalogue(pool, settings.worker_deadline)
+    app[keys.LOG_TAIL] = LogTail(clients)
     app[keys.CREDENTIALS] = credentials
     app[keys.DISPATCHER] = Dispatcher(
         pool, store, clients, credentials, settings.preview_method, settings.state_interval
@@ -99,15 +102,18 @@ def api_routes() -> list[web.RouteDef]:
         system,
         settings,
         userdata,
+        internals,
     )
     return [route for module in modules for route in module.routes()]
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Open the store, then let jobs run; at the end everything stops in the opposite order."""
+    app[keys.LOG_TAIL].start(asyncio.get_running_loop())
     try:
         exhausted = await app[keys.STORE].open()
     except StoreError:
+        app[keys.LOG_TAIL].stop()
         await app[keys.WORKERS].close()
         await app[keys.STORE].close()
         raise
@@ -121,6 +127,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     await app[keys.PACK_MESSAGES].stop()
     await app[keys.WORKERS].close()
     await app[keys.STORE].close()
+    app[keys.LOG_TAIL].stop()
 
 
 async def _close_packs(app: web.Application) -> None:

@@ -138,6 +138,10 @@ class Clients:
         """Forget this socket, and only this one."""
         self._clients.remove(client)
 
+    def has(self, sid: str) -> bool:
+        """Whether a socket has this id."""
+        return any(client.sid == sid for client in self._clients)
+
     def send(self, sid: str | None, frames: Iterable[Frame]) -> None:
         """Queue frames for the sockets with this id; nobody has the id None. Frames for everyone go to everyone."""
         for frame in frames:

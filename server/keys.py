@@ -10,6 +10,7 @@ from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore
+from server.log_tail import LogTail
 from server.pack_messages import PackMessages
 from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
@@ -25,6 +26,7 @@ WORKERS: Final = web.AppKey("workers", WorkerPool)
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 STORE: Final = web.AppKey("store", JobStore)
 CLIENTS: Final = web.AppKey("clients", Clients)
+LOG_TAIL: Final = web.AppKey("log_tail", LogTail)
 CREDENTIALS: Final = web.AppKey("credentials", Credentials)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
 SOCKETS: Final[web.AppKey[set[web.WebSocketResponse]]] = web.AppKey("sockets")

@@ -3,6 +3,7 @@
 Every picture's size is read from its header first, so that a small file cannot ask for a huge amount of memory.
 """
 
+import base64
 import io
 import json
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from server.errors import ApiError
 
 MAX_PIXELS: Final = 64 * 1024 * 1024
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+_SIDECARS: Final = (".preview.png", ".png", ".webp", ".jpg", ".jpeg")
 
 Channel = Literal["rgba", "rgb", "a"]
 
@@ -47,6 +50,26 @@ def preview(path: Path, wish: str) -> tuple[bytes, str]:
         target = io.BytesIO()
         picture.convert(mode).save(target, image_format, quality=min(int(quality), 100) if quality.isdigit() else 90)
     return target.getvalue(), f"image/{image_format}"
+
+
+def model_preview(model: Path) -> bytes | None:
+    """WEBP of the picture that lies beside a model file, or else of the one in its header; None without either."""
+    for suffix in _SIDECARS:
+        beside = model.with_name(f"{model.stem}{suffix}")
+        if beside.is_file():
+            return preview(beside, "webp")[0]
+    covers = (safetensors_metadata(model) or {}).get("ssmd_cover_images") if model.suffix == ".safetensors" else None
+    try:
+        listed = json.loads(covers) if isinstance(covers, str) else []
+        cover = base64.b64decode(listed[0], validate=True) if isinstance(listed, list) and listed else None
+    except (ValueError, TypeError):
+        return None
+    if cover is None:
+        return None
+    with opened(io.BytesIO(cover), model.name) as picture:
+        target = io.BytesIO()
+        picture.convert("RGBA").save(target, "webp")
+    return target.getvalue()
 
 
 def channel(path: Path, wanted: Channel) -> bytes:

@@ -72,4 +72,27 @@ test("one alternative of a text is sent; the document keeps them all", async () 
   await page.waitForFunction(() => window.__heddle.run().phase === "idle");
 });
 
+const NOTE = "## Models\n\n- [the **model**](https://example.org/m)\n\n[no](javascript:alert(1)) <b>raw</b> `code`";
+
+test("a Markdown note is shown as text, edited when it is clicked twice, and runs no script", async () => {
+  await page.mouse.dblclick(...(await ask(page, "emptyPoint")));
+  await page.getByRole("combobox", { name: "Search nodes" }).fill("Markdown");
+  await page.keyboard.press("Enter");
+  const id = await only("MarkdownNote");
+  const note = page.locator(`[data-node="${id}"] .markdown`);
+  await note.focus();
+  await page.keyboard.press("Enter");
+  await page.locator(`[data-node="${id}"] textarea`).fill(NOTE);
+  await page.locator(".canvas").focus();
+  await note.getByRole("heading", { name: "Models" }).waitFor();
+  assert.deepEqual(await note.locator("a").evaluateAll((links) => links.map((link) => link.getAttribute("href"))), [
+    "https://example.org/m",
+  ]);
+  assert.match(await note.innerText(), /<b>raw<\/b>/);
+  await page.keyboard.press(".");
+  await shoot(page, "tidy-note");
+  await note.dblclick();
+  assert.equal(await page.locator(`[data-node="${id}"] textarea`).inputValue(), NOTE);
+});
+
 test("nothing went wrong in the page", () => assert.deepEqual(editor.errors, []));

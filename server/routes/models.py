@@ -5,7 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
+from server import pictures
+from server.described import described
 from server.errors import ApiError
+from server.files import existing, user_headers
 from server.keys import FOLDERS
 from server.wire import json_response, threaded
 
@@ -18,6 +21,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/embeddings", threaded(get_embeddings)),
         web.get("/experiment/models", threaded(get_roots)),
         web.get("/experiment/models/{folder}", threaded(get_described)),
+        web.get("/experiment/models/preview/{folder}/{path_index}/{filename:.+}", threaded(get_preview)),
     ]
 
 
@@ -49,6 +53,21 @@ def get_described(request: web.Request) -> web.Response:
     folders, key = request.app[FOLDERS], _known(request)
     described = (_described(name, folders.model(key, name), folders.models[key]) for name in folders.list(key))
     return json_response(list(described))
+
+
+@described(answers={200: "image/webp"})
+def get_preview(request: web.Request) -> web.Response:
+    """A picture of a model file: one that lies beside it, or the one in its header; 404 if there is none."""
+    words = request.match_info
+    roots = request.app[FOLDERS].models.get(words["folder"], ())
+    index = int(words["path_index"]) if words["path_index"].isdecimal() and len(words["path_index"]) < 9 else -1
+    if not 0 <= index < len(roots):
+        raise ApiError(404, "not_found", f"There is no model folder {words['folder'][:80]!r} of this number.")
+    model = existing(roots[index], words["filename"])
+    picture = None if model is None else pictures.model_preview(model)
+    if picture is None:
+        raise ApiError(404, "not_found", f"There is no picture of '{words['filename'][:80]}'.")
+    return web.Response(body=picture, headers=user_headers("preview.webp", "image/webp"))
 
 
 def _described(name: str, path: Path, roots: tuple[Path, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/system_stats", get_system_stats),
         web.get("/features", threaded(get_features)),
         web.get("/users", threaded(get_users)),
+        web.post("/users", threaded(post_users)),
         web.get("/health", get_health),
         web.get("/openapi.json", threaded(get_description)),
     ]
@@ -45,6 +46,11 @@ def get_features(request: web.Request) -> web.Response:
 def get_users(_request: web.Request) -> web.Response:
     """There is one user, and its data lies on the server."""
     return json_response({"storage": "server", "migrated": True})
+
+
+def post_users(_request: web.Request) -> web.Response:
+    """Refused with 400: there is one user, and no other can be made."""
+    return json_response({"error": "This server has one user; no other can be made."}, status=400)
 
 
 async def get_health(request: web.Request) -> web.Response:

@@ -21,6 +21,7 @@ def routes() -> list[web.RouteDef]:
     """The routes of this module."""
     return [
         web.get("/userdata", threaded(list_files)),
+        web.get("/v2/userdata", threaded(list_entries)),
         web.get("/userdata/{file}", threaded(get_file)),
         web.post("/userdata/{file}", post_file),
         web.delete("/userdata/{file}", threaded(delete_file)),
@@ -50,6 +51,17 @@ def list_files(request: web.Request) -> web.Response:
         return json_response([_info(path, folder) for path in files])
     names = [path.relative_to(folder).as_posix() for path in files]
     return json_response([[name, *name.split("/")] for name in names] if _flag(request, "split") else names)
+
+
+@described(query={"path": text("a folder of the user's; all of them without it")})
+def list_entries(request: web.Request) -> web.Response:
+    """Everything under `path`, folders first: `[{"name", "path", "type", "size", "modified"}]`."""
+    root, wanted = _root(request), request.query.get("path", "")
+    folder = _inside(request, wanted) if wanted else root
+    if wanted and not folder.is_dir():
+        raise ApiError(404, "not_found", f"There is no folder '{wanted[:80]}'.")
+    found = sorted(folder.rglob("*"), key=lambda path: (not path.is_dir(), path))
+    return json_response([_entry(path, root) for path in found if not path.name.endswith(".heddle-tmp")])
 
 
 @described(answers={200: ANY})
@@ -109,6 +121,14 @@ def _refuse_overwriting(request: web.Request, path: Path) -> None:
 def _stored(request: web.Request, path: Path) -> web.Response:
     info = _info(path, _root(request))
     return json_response(info if _flag(request, "full_info") else info["path"])
+
+
+def _entry(path: Path, root: Path) -> dict[str, Any]:
+    entry = {"name": path.name, "path": path.relative_to(root).as_posix()}
+    if path.is_dir():
+        return entry | {"type": "directory"}
+    info = _info(path, root)
+    return entry | {"type": "file", "size": info["size"], "modified": info["modified"]}
 
 
 def _info(path: Path, root: Path) -> dict[str, Any]:

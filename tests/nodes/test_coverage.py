@@ -39,3 +39,24 @@ def test_everything_that_sampling_is_put_together_from_is_there() -> None:
     assert missing == set()
     schedulers = set(CLASSES["Custom sampling: SIGMAS schedulers"])
     assert schedulers - made == OTHER_MODELS | UNPUBLISHED
+
+
+LOADING_AND_TEXT = {
+    "CheckpointLoader",
+    "CheckpointLoaderSimple",
+    "CLIPLoader",
+    "CLIPSetLastLayer",
+    "CLIPTextEncode",
+    "CLIPTextEncodeSDXL",
+    "CLIPTextEncodeSDXLRefiner",
+    "DiffusersLoader",
+    "DualCLIPLoader",
+    "InpaintModelConditioning",
+    "InstructPixToPixConditioning",
+    "UNETLoader",
+    "VAELoader",
+}
+
+
+def test_everything_that_sd1_sd2_and_sdxl_load_and_encode_with_is_there() -> None:
+    assert set(builtin_nodes()) >= LOADING_AND_TEXT

@@ -1,12 +1,12 @@
 /** Node types that exist in the editor only: notes, reroutes and primitives. They are never sent to the server. */
 import { type InputDefinition, type NodeDefinition, parseInput } from "./definitions.ts";
 
-const note = (classType: string, displayName: string): NodeDefinition => ({
+const note = (classType: string, displayName: string, isMarkdown = false): NodeDefinition => ({
   classType,
   displayName,
   category: "notes",
   description: "Text for whoever reads the workflow. It does not run.",
-  inputs: [noteText],
+  inputs: [isMarkdown ? { ...noteText, options: { ...noteText.options, markdown: true } } : noteText],
   outputs: [],
   isOutput: false,
   isDeprecated: false,
@@ -26,7 +26,7 @@ export const PRIMITIVE = "PrimitiveNode";
 
 export const VIRTUAL_DEFINITIONS: readonly NodeDefinition[] = [
   note("Note", "Note"),
-  note("MarkdownNote", "Markdown Note"),
+  note("MarkdownNote", "Markdown Note", true),
   {
     classType: REROUTE,
     displayName: "Reroute",

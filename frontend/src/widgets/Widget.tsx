@@ -1,5 +1,6 @@
 /** The widget for a kind of value. */
 import { writeJson } from "../graph/json.ts";
+import { MarkdownWidget } from "./MarkdownWidget.tsx";
 import { NumberWidget } from "./NumberWidget.tsx";
 import { ComboWidget } from "./ComboWidget.tsx";
 import { TextWidget } from "./TextWidget.tsx";
@@ -12,7 +13,7 @@ export function Widget(props: WidgetProps) {
     case "number":
       return <NumberWidget {...props} />;
     case "text":
-      return <TextWidget {...props} />;
+      return props.input.options["markdown"] === true ? <MarkdownWidget {...props} /> : <TextWidget {...props} />;
     case "toggle":
       return <ToggleWidget {...props} />;
     case "combo":

@@ -69,11 +69,15 @@ def ask_network(module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, told: 
 def _cut(told: Told, cut: Callable[[Tensor], Tensor], count: int, network: Network) -> Told:
     """What is told of a rectangle, for each of `count` latents, where and as the network computes."""
 
-    def placed(tensor: Tensor) -> Tensor:
-        return matched(tensor.to(network.device, network.dtype), count)
+    def placed(tensor: Tensor, dtype: torch.dtype = network.dtype) -> Tensor:
+        return matched(tensor.to(network.device, dtype), count)
 
-    channels = None if told.channels is None else placed(cut(told.channels))
-    return Told({name: placed(vector) for name, vector in told.vectors.items()}, channels)
+    # Half types have too few digits for the sizes of pictures; the network widens them again, but too late.
+    vectors = {
+        name: placed(vector, torch.float32 if name == "time_ids" else network.dtype)
+        for name, vector in told.vectors.items()
+    }
+    return Told(vectors, None if told.channels is None else placed(cut(told.channels)))
 
 
 def _together(told: Sequence[Told]) -> Told:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pack_surroundings import here
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from executor.context import ExecutingContext, executing
@@ -248,6 +248,26 @@ def inside_a_checkpoint_loads_as_three_objects() -> None:
     latent = torch.ones(1, 4, 2, 2)
     back = model.model.process_latent_out(model.model.process_latent_in(latent))
     assert torch.allclose(back, latent)
+
+
+def inside_networks_in_files_of_their_own_load() -> None:
+    whole = here().folders.model("checkpoints", "heddle_scenes.safetensors")
+    tensors = load_file(whole)
+    folder = here().folders.temp
+    for name, prefix in (("unet", "model.diffusion_model."), ("text", "cond_stage_model.transformer.")):
+        part = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        save_file(part, folder / f"{name}.safetensors")
+    _, clip, _, _ = comfy.sd.load_checkpoint_guess_config(str(whole))
+    alone = comfy.sd.load_clip([str(folder / "text.safetensors")])
+    assert torch.equal(alone.encode("a cube"), clip.encode("a cube"))
+    model = comfy.sd.load_diffusion_model(folder / "unet.safetensors")
+    assert from_pack(model, "MODEL").vae is None
+    autoencoder = comfy.sd.VAE(
+        sd={key: value for key, value in tensors.items() if key.startswith("first_stage_model.")}
+    )
+    assert autoencoder.decode(torch.zeros(1, 4, 4, 4)).shape == (1, 32, 32, 3)
+    with pytest.raises(Unsupported, match="FLUX"):
+        comfy.sd.load_clip(["a", "b"], clip_type=comfy.sd.CLIPType.FLUX)
 
 
 def inside_files_of_weights_are_read_and_pickles_that_run_code_are_not() -> None:

@@ -13,7 +13,9 @@ import comfy.model_management
 from comfy.model_patcher import ModelPatcher
 from comfy.vae import VAE
 from comfy.worker_memory import memory
+from nodes.diffusion.checkpoints.assemble import FP8
 from nodes.diffusion.checkpoints.open import open_checkpoint
+from nodes.diffusion.checkpoints.separate import open_dual_text, open_text, open_unet
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.text.chunks import PLACEHOLDER, Chunk
 from nodes.diffusion.text.encoder import encode_all, split_texts
@@ -281,8 +283,7 @@ def load_checkpoint_guess_config(
     te_model_options: Any = None,
 ) -> tuple[Any, Any, Any, None]:
     """(model, text encoder, autoencoder, None) of a checkpoint file. Raises CheckpointError."""
-    folders = [embedding_directory] if isinstance(embedding_directory, str) else embedding_directory or ()
-    opened = open_checkpoint(Path(ckpt_path), tuple(Path(one) for one in folders))
+    opened = open_checkpoint(Path(ckpt_path), _folders(embedding_directory))
     return (
         ModelPatcher.of(opened.model) if output_model else None,
         CLIP.of(opened.text_encoder) if output_clip else None,
@@ -321,8 +322,12 @@ def load_clip(
     clip_type: CLIPType = CLIPType.STABLE_DIFFUSION,
     model_options: Any = None,
 ) -> CLIP:
-    """A text encoder file of its own. Raises Unsupported."""
-    raise refuse(f"Text encoders in files of their own ({', '.join(Path(path).name for path in ckpt_paths)}) are")
+    """The text encoder of one file, or of SDXL's two. Raises CheckpointError, and Unsupported for other families."""
+    paths = [Path(path) for path in ckpt_paths]
+    if clip_type is not CLIPType.STABLE_DIFFUSION or len(paths) > 2:
+        raise refuse(f"Text encoders of {clip_type.name} ({', '.join(path.name for path in paths)}) are")
+    folders = _folders(embedding_directory)
+    return CLIP.of(open_text(paths[0], folders) if len(paths) == 1 else open_dual_text(paths, folders))
 
 
 def load_text_encoder_state_dicts(*_: Any, **__: Any) -> CLIP:
@@ -331,8 +336,10 @@ def load_text_encoder_state_dicts(*_: Any, **__: Any) -> CLIP:
 
 
 def load_diffusion_model(unet_path: str | Path, model_options: Any = None) -> ModelPatcher:
-    """A denoising network in a file of its own. Raises Unsupported."""
-    raise refuse(f"Diffusion models in files of their own ({Path(unet_path).name}) are")
+    """A denoising network in a file of its own; a `dtype` of eight bits is what it is stored in. Raises
+    CheckpointError."""
+    dtype = (model_options or {}).get("dtype")
+    return ModelPatcher.of(open_unet(Path(unet_path), dtype if dtype in FP8 else None))
 
 
 def load_diffusion_model_state_dict(sd: Any, *_: Any, **__: Any) -> ModelPatcher:
@@ -342,7 +349,7 @@ def load_diffusion_model_state_dict(sd: Any, *_: Any, **__: Any) -> ModelPatcher
 
 def load_unet(unet_path: str | Path, dtype: Any = None) -> ModelPatcher:
     """The older name of `load_diffusion_model`."""
-    return load_diffusion_model(unet_path)
+    return load_diffusion_model(unet_path, {"dtype": dtype})
 
 
 def load_unet_state_dict(sd: Any, dtype: Any = None) -> ModelPatcher:
@@ -358,6 +365,11 @@ def load_model_weights(model: Any, sd: Any) -> Any:
 def save_checkpoint(output_path: Any, *_: Any, **__: Any) -> None:
     """Write a checkpoint. Raises Unsupported."""
     raise refuse("Checkpoints that node packs write are")
+
+
+def _folders(embedding_directory: Any) -> tuple[Path, ...]:
+    given = [embedding_directory] if isinstance(embedding_directory, str | Path) else embedding_directory or ()
+    return tuple(Path(one) for one in given)
 
 
 def _of_role(tokens: Tokens, role: str) -> list[list[tuple[Any, ...]]]:

@@ -1,6 +1,7 @@
 """An autoencoder as packs know it: whole and tiled, with the sizes that packs ask about."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ import comfy.model_management
 from comfy.tensor_tiles import tiled_scale
 from comfy.worker_memory import memory
 from nodes.diffusion import autoencoder, values
+from nodes.diffusion.checkpoints.separate import vae_of
+from nodes.diffusion.checkpoints.source import held
 from nodes.diffusion.memory.network import Network
 from nodes.packs.bridge.missing import refuse
 
@@ -47,7 +50,9 @@ class VAE:
     heddle_type = "VAE"
 
     def __init__(self, sd: Any = None, device: Any = None, config: Any = None, **_: Any) -> None:
-        raise refuse("Autoencoders in files of their own are")
+        if sd is None:
+            raise refuse("Autoencoders that node packs put together themselves are")
+        self.__dict__.update(VAE.of(vae_of(held(Path("The VAE of a node pack"), sd))).__dict__)
 
     @classmethod
     def of(cls, value: values.VAE) -> "VAE":

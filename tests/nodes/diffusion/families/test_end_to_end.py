@@ -96,6 +96,22 @@ def test_sdxl_is_told_the_pooled_text_and_sizes(said, numbers, make_file, memory
     close(asked(loaded, (one,), latent, memory), expected(made, loaded, one.tokens, latent, added_cond_kwargs=told))
 
 
+def test_sizes_reach_a_network_in_half_precision_with_all_their_digits(make_file, memory) -> None:
+    loaded = opened(make_file("sdxl"))
+    network = loaded.MODEL.network
+    sizes = {"width": 1023, "height": 1025, "crop_w": 3, "crop_h": 1, "target_width": 999, "target_height": 1001}
+    texts = clip_text_encode_sdxl(clip=loaded.CLIP, text_g="a cat", text_l="a cat", memory=memory, **sizes)
+    network.load(torch.device("cpu"), torch.bfloat16)
+    heard = []
+    hook = network.module.register_forward_pre_hook(lambda *given: heard.append(given[2]), with_kwargs=True)
+    latent = torch.randn(1, 4, 8, 8)
+    with torch.inference_mode():
+        Predictions(loaded.MODEL, (texts,), latent)(latent, SIGMA, (0,))
+    hook.remove()
+    assert heard[0]["added_cond_kwargs"]["time_ids"].tolist() == [[1025, 1023, 1, 3, 1001, 999]]
+    assert heard[0]["encoder_hidden_states"].dtype is torch.bfloat16
+
+
 def test_different_texts_for_sdxls_two_models_may_differ_in_length(make_file, memory) -> None:
     clip = opened(make_file("sdxl")).CLIP
     sizes = {"width": 8, "height": 8, "crop_w": 0, "crop_h": 0, "target_width": 8, "target_height": 8}
