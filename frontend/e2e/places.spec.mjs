@@ -111,6 +111,20 @@ test("Alt and a stroke cut the links that it crosses, in one step", async () => 
   assert.deepEqual(await linked(decoder, "samples"), before);
 });
 
+test("Ctrl, Alt and a click on a socket break all its links", async () => {
+  const loader = await only("CheckpointLoaderSimple");
+  const encoders = await ask(page, "nodesOfType", "CLIPTextEncode");
+  assert.deepEqual(await linked(encoders[0], "clip"), [loader, 1]);
+  await page.keyboard.down("Control");
+  await page.keyboard.down("Alt");
+  await page.mouse.click(...(await ask(page, "slotPoint", loader, "output", 1)));
+  await page.keyboard.up("Alt");
+  await page.keyboard.up("Control");
+  for (const id of encoders) assert.equal(await linked(id, "clip"), undefined);
+  await page.keyboard.press("Control+z");
+  for (const id of encoders) assert.deepEqual(await linked(id, "clip"), [loader, 1]);
+});
+
 test("a node dropped on a link goes into it", async () => {
   const decoder = await only("VAEDecode");
   const sampler = await only("KSampler");

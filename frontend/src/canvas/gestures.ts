@@ -2,7 +2,7 @@
 import { addNodes, connect, disconnect, type LinkEnds, resizeNode } from "../graph/commands.ts";
 import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
 import { bestInput, bestOutput, canConnect, type SocketRef, type Verdict } from "../graph/connect.ts";
-import { type Link, type LinkId, linkInto, type NodeId, type Point } from "../graph/document.ts";
+import { type Link, type LinkId, linkInto, linksOf, type NodeId, type Point } from "../graph/document.ts";
 import { parseJson } from "../graph/json.ts";
 import { socketsOf, type Sockets } from "../graph/sockets.ts";
 import type { Editor } from "../store/editor.ts";
@@ -163,6 +163,8 @@ export class Gestures {
         return this.dropLink([effect.x, effect.y], effect.hit);
       case "link-cancel":
         return this.endLink();
+      case "break":
+        return editor.do({ ...disconnect(this.linksAt(effect.socket)), label: "break links" });
       case "link-click":
         return this.clickLink(effect.id);
       case "resize":
@@ -236,6 +238,13 @@ export class Gestures {
   private clickLink(id: number): void {
     const link = Object.values(this.editor.document.links).find((candidate) => candidate.id === id);
     if (link) this.editor.select([link.source, link.target]);
+  }
+
+  private linksAt({ node, side, index }: SocketRef): Link[] {
+    const input = this.socketsAt(node).inputs[index]?.name;
+    return linksOf(this.editor.document).filter((link) =>
+      side === "output" ? link.source === node && link.output === index : link.target === node && link.input === input,
+    );
   }
 
   private socketsAt(id: NodeId): Sockets {

@@ -4,7 +4,7 @@ import type { SocketRef } from "../graph/connect.ts";
 import type { NodeBox } from "./geometry.ts";
 import { groupTitle } from "./geometry.ts";
 import { curveOf, partsOf, pointOn, type Scene } from "./scene.ts";
-import { contains } from "./viewport.ts";
+import { contains, overlaps, type Rect, rectOf } from "./viewport.ts";
 
 export type Hit =
   | { readonly kind: "void" }
@@ -108,9 +108,11 @@ export function hitLink(scene: Scene, at: Point, scale: number, allows?: (id: Li
 }
 
 const STEPS = 24;
+/** How far a curve goes beyond its ends. */
+const SLACK = 170;
 
 function isNear([x, y]: Point, from: Point, to: Point, reach: number): boolean {
-  const slack = 170 + reach;
+  const slack = SLACK + reach;
   if (x < Math.min(from[0], to[0]) - slack || x > Math.max(from[0], to[0]) + slack) return false;
   if (y < Math.min(from[1], to[1]) - reach || y > Math.max(from[1], to[1]) + reach) return false;
   let before = from;
@@ -131,6 +133,8 @@ export function linksAcross(scene: Scene, from: Point, to: Point): LinkId[] {
 }
 
 function crosses(start: Point, end: Point, from: Point, to: Point): boolean {
+  // Most links are nowhere near, and this is asked at every move of a drag.
+  if (!overlaps(grown(rectOf(start, end), SLACK), grown(rectOf(from, to), 1))) return false;
   let before = start;
   for (let step = 1; step <= STEPS; step += 1) {
     const point = pointOn(start, end, step / STEPS);
@@ -139,6 +143,10 @@ function crosses(start: Point, end: Point, from: Point, to: Point): boolean {
     before = point;
   }
   return false;
+}
+
+function grown({ x, y, width, height }: Rect, by: number): Rect {
+  return { x: x - by, y: y - by, width: width + 2 * by, height: height + 2 * by };
 }
 
 /** On which side of the line through a and b a point lies. */

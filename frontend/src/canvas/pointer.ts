@@ -43,6 +43,7 @@ export type Effect =
   | { readonly do: "link-move"; readonly x: number; readonly y: number; readonly hit: Hit }
   | { readonly do: "link-drop"; readonly x: number; readonly y: number; readonly hit: Hit }
   | { readonly do: "link-cancel" }
+  | { readonly do: "break"; readonly socket: SocketRef }
   | { readonly do: "link-click"; readonly id: LinkId; readonly x: number; readonly y: number }
   | { readonly do: "resize"; readonly id: NodeId; readonly dx: number; readonly dy: number }
   | { readonly do: "resize-end"; readonly id: NodeId }
@@ -260,8 +261,9 @@ function tap(start: PointerInput, lastTap: Tap | null): Step {
       return isDouble && !hit.isCorner
         ? to(next, { do: "rename-group", index: hit.index })
         : to(next, { do: "select-group", index: hit.index });
-    case "reroute":
     case "socket":
+      return start.ctrl && start.alt ? to(next, { do: "break", socket: hit.socket }) : to(next);
+    case "reroute":
       return to(next);
   }
 }

@@ -104,6 +104,20 @@ export function parseInline(text: string): Inline[] {
 /** Scripts and files are no places to go to from a note. */
 function linkTo(url: string, label: string, whole: string): Inline {
   if (!/^(?:https?:\/\/|mailto:)/i.test(url)) return { kind: "text", text: whole };
-  const text = label === "" ? url : label;
-  return { kind: "link", url, content: [{ kind: "text", text }] };
+  const content = parseInline(label === "" ? url : label).map(withoutLink);
+  return { kind: "link", url, content };
+}
+
+/** A link holds no link: an address in its label is text. */
+function withoutLink(part: Inline): Inline {
+  switch (part.kind) {
+    case "text":
+    case "code":
+      return part;
+    case "link":
+      return { kind: "text", text: part.url };
+    case "strong":
+    case "emphasis":
+      return { ...part, content: part.content.map(withoutLink) };
+  }
 }

@@ -80,6 +80,7 @@ describe("groups, points of links and cuts", () => {
   const LINK: Hit = { kind: "link", id: linkId(3), part: 0 };
   const POINT: Hit = { kind: "reroute", id: rerouteId(4) };
   const cases: [string, PointerInput[], string[]][] = [
+    ["Ctrl, Alt and a click break a socket's links", [down(SOCKET, { ctrl: true, alt: true }), up()], ["break"]],
     ["a click selects a group", [down(GROUP), up()], ["select-group"]],
     [
       "a double-click renames it",

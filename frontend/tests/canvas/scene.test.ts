@@ -2,7 +2,7 @@ import type { Point } from "../../src/graph/document.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NOTHING_SHOWN } from "../../src/canvas/geometry.ts";
-import { hitTest } from "../../src/canvas/hit.ts";
+import { hitTest, linksAcross } from "../../src/canvas/hit.ts";
 import { curveOf, pointOn, SceneBuilder } from "../../src/canvas/scene.ts";
 import { fitRect, toScreen, toWorld, union, zoomAt } from "../../src/canvas/viewport.ts";
 import { moveNodes } from "../../src/graph/commands.ts";
@@ -33,6 +33,16 @@ describe("what is under a point", () => {
     if (!curve) throw new Error("The link has no curve.");
     const [from, to] = curve.points as [Point, Point];
     expect(hitTest(scene, order, pointOn(from, to, 0.5), 1)).toEqual({ kind: "link", id: link.id, part: 0 });
+  });
+  test("a stroke crosses the links that it goes over, straight ones and others", () => {
+    const [link] = scene.links;
+    const curve = link && curveOf(scene, link);
+    if (!curve) throw new Error("The link has no curve.");
+    const [from, to] = curve.points as [Point, Point];
+    const [x, y] = pointOn(from, to, 0.5);
+    expect(linksAcross(scene, [x, y - 50], [x, y + 50])).toEqual([link.id]);
+    expect(linksAcross(scene, [x, y + 40], [x, y + 90])).toEqual([]);
+    expect(linksAcross(scene, [x + 4000, y - 50], [x + 4000, y + 50])).toEqual([]);
   });
   test("title, body, corner and void", () => {
     expect(hitTest(scene, order, [100, -15], 1)).toEqual({ kind: "node", id: "1", isTitle: true });

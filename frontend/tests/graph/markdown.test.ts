@@ -51,6 +51,17 @@ describe("inline", () => {
     expect(parseInline("[x](https://a.b/c)")).toEqual([
       { kind: "link", url: "https://a.b/c", content: [{ kind: "text", text: "x" }] },
     ]);
+    expect(parseInline("[**x** https://c.d](https://a.b)")).toEqual([
+      {
+        kind: "link",
+        url: "https://a.b",
+        content: [
+          { kind: "strong", content: [{ kind: "text", text: "x" }] },
+          { kind: "text", text: " " },
+          { kind: "text", text: "https://c.d" },
+        ],
+      },
+    ]);
     for (const url of ["javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "file:///etc/passwd", "//a.b"])
       expect(parseInline(`[x](${url})`).some((part) => part.kind === "link")).toBe(false);
   });
