@@ -236,10 +236,12 @@ class JobTable:
         return rows, total
 
     def waiting(self, state: str, after: tuple[float, int] | None, count: int) -> list[Row]:
-        """Up to `count` unfinished jobs of a state in the order in which they run, those behind (number, seq)."""
+        """Up to `count` unfinished jobs of a state in the order in which they run, those behind (number, seq), with
+        their JSON as bytes."""
         behind = "" if after is None else "AND (number, seq) > (?, ?) "
         return self._db.execute(
-            "SELECT seq, id, number, prompt, extra_data, targets FROM jobs "
+            "SELECT seq, id, number, CAST(prompt AS BLOB) AS prompt, CAST(extra_data AS BLOB) AS extra_data, "
+            "CAST(targets AS BLOB) AS targets FROM jobs "
             f"WHERE state = ? {behind}ORDER BY number, seq LIMIT ?",
             (state, *(after or ()), count),
         ).fetchall()

@@ -96,9 +96,9 @@ class QueuedText:
 
     job_id: str
     number: float
-    prompt: str
-    extra_data: str
-    targets: str
+    prompt: bytes
+    extra_data: bytes
+    targets: bytes
 
 
 def now_ms() -> int:
@@ -213,15 +213,17 @@ class JobStore:
         """Unfinished jobs, in the order in which they run."""
         return await self._read(lambda table: [_record(row) for row in table.in_state(state)])
 
-    async def queued(self, state: UnfinishedState, word: Callable[[Sequence[QueuedText]], str]) -> AsyncIterator[str]:
+    async def queued(
+        self, state: UnfinishedState, word: Callable[[Sequence[QueuedText]], bytes]
+    ) -> AsyncIterator[bytes]:
         """Pages of unfinished jobs, in the order in which they run, as `word` says them in the reading thread."""
 
-        def page(table: JobTable, after: tuple[float, int] | None) -> tuple[str, tuple[float, int] | None]:
+        def page(table: JobTable, after: tuple[float, int] | None) -> tuple[bytes, tuple[float, int] | None]:
             rows = table.waiting(state, after, _QUEUE_PAGE)
             jobs = [
                 QueuedText(row["id"], row["number"], row["prompt"], row["extra_data"], row["targets"]) for row in rows
             ]
-            return word(jobs) if jobs else "", (rows[-1]["number"], rows[-1]["seq"]) if rows else None
+            return word(jobs) if jobs else b"", (rows[-1]["number"], rows[-1]["seq"]) if rows else None
 
         coming = asyncio.ensure_future(self._read(partial(page, after=None)))
         try:

@@ -18,12 +18,13 @@ def queue_item(job: JobRecord) -> list[Any]:
     return [number_on_wire(job.number), job.job_id, job.prompt, job.extra_data, list(job.targets)]
 
 
-def queued_text(jobs: Iterable[QueuedText]) -> str:
+def queued_text(jobs: Iterable[QueuedText]) -> bytes:
     """The same as JSON, one after the other, of jobs that were not parsed."""
-    return ",".join(
-        f"[{number_on_wire(job.number)},{json.dumps(job.job_id)},{job.prompt},{job.extra_data},{job.targets}]"
-        for job in jobs
-    )
+    parts: list[bytes] = []
+    for job in jobs:
+        head = f",[{number_on_wire(job.number)},{json.dumps(job.job_id)},".encode()
+        parts += (head, job.prompt, b",", job.extra_data, b",", job.targets, b"]")
+    return b"".join(parts)[1:]
 
 
 def history_entry(job: JobRecord) -> dict[str, Any]:

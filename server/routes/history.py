@@ -47,12 +47,12 @@ async def post_history(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _told(pages: AsyncIterator[list[JobRecord]]) -> AsyncIterator[str]:
+async def _told(pages: AsyncIterator[list[JobRecord]]) -> AsyncIterator[bytes]:
     opening = "{"
     async for page in pages:
-        yield opening + await asyncio.to_thread(_entries, page)
+        yield f"{opening}{await asyncio.to_thread(_entries, page)}".encode()
         opening = ","
-    yield "{}" if opening == "{" else "}"
+    yield b"{}" if opening == "{" else b"}"
 
 
 def _entries(page: list[JobRecord]) -> str:

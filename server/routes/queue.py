@@ -91,19 +91,21 @@ async def post_free(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _told(store: JobStore) -> AsyncIterator[str]:
+async def _told(store: JobStore) -> AsyncIterator[bytes]:
     # What waits comes first: a job that begins meanwhile is told twice rather than never.
-    states: tuple[tuple[str, UnfinishedState], ...] = (
-        ('{"queue_pending":[', "pending"),
-        ('],"queue_running":[', "in_progress"),
+    states: tuple[tuple[bytes, UnfinishedState], ...] = (
+        (b'{"queue_pending":[', "pending"),
+        (b'],"queue_running":[', "in_progress"),
     )
     for opening, state in states:
-        between = ""
-        yield opening
+        between = opening
         async for page in store.queued(state, queued_text):
-            yield between + page
-            between = ","
-    yield f'],"queue_paused":{encode(store.paused)}}}'
+            yield between
+            yield page
+            between = b","
+        if between == opening:
+            yield opening
+    yield f'],"queue_paused":{encode(store.paused)}}}'.encode()
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

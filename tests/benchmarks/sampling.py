@@ -115,7 +115,7 @@ def compare(name: str, size: int, steps: int, turns: int) -> list[str]:
         latent = Latent(torch.zeros(1, 4, size // 8, size // 8))
         made = run_sampling(guider, latent, settings, memory, Silent())
         sampled.append(time.perf_counter())
-        return decoded(ours.vae, made.latent.samples, memory)
+        return decoded(ours.vae, made.latent, memory)
 
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
     busy: dict[str, list[float]] = {"ours": [], "theirs": []}

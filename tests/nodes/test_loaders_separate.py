@@ -123,7 +123,12 @@ def test_a_folders_scheduler_says_what_the_unet_predicts(said, prediction, make_
     (root / "scheduler").mkdir()
     (root / "scheduler" / "scheduler_config.json").write_text(f'{{"prediction_type": "{said}"}}')
     (root / "model_index.json").write_text("{}")
-    assert diffusers_loader(model_path="mine", folders=folders).MODEL.sampling.prediction == prediction
+    plain = diffusers_loader(model_path="mine", folders=folders).MODEL.sampling
+    said = f'{{"prediction_type": "{said}", "rescale_betas_zero_snr": true}}'
+    (root / "scheduler" / "scheduler_config.json").write_text(said)
+    stretched = diffusers_loader(model_path="mine", folders=folders).MODEL.sampling
+    assert (plain.prediction, stretched.prediction) == (prediction, prediction)
+    assert stretched.sigma_max > 100 * plain.sigma_max
     (root / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(InputError, match=r"mine holds no vae: the folder mine/vae has no model file\."):
         diffusers_loader(model_path="mine", folders=folders)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -203,3 +204,24 @@ def test_what_no_sampler_can_do_is_named(make: Callable[[], SamplerChoice], fiel
     with pytest.raises(InputError, match=r"Choose|Raise") as error:
         make()
     assert error.value.input_name == field
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
+def test_ddim_with_its_eta_is_the_ancestral_sampler(eta: float) -> None:
+    """Song et al. 2020, equations 12 and 16, on the variance-preserving latent x / sqrt(1 + sigma^2)."""
+    sigmas = levels(EPS)
+    start = torch.randn(1, 4, 6, 6, generator=torch.Generator().manual_seed(3)) * sigmas[0]
+    noise, model = SeededNoise(start, sigmas, 3), Curved()
+    x = start / (1 + sigmas[0] ** 2) ** 0.5
+    for sigma, after in pairwise(sigmas):
+        abar, abar_next = 1 / (1 + sigma**2), 1 / (1 + after**2)
+        clean = model(x / abar**0.5, sigma)
+        eps = (x - abar**0.5 * clean) / (1 - abar) ** 0.5
+        s = eta * ((1 - abar_next) / (1 - abar)) ** 0.5 * (1 - abar / abar_next) ** 0.5
+        x = abar_next**0.5 * clean + max(0.0, 1 - abar_next - s**2) ** 0.5 * eps
+        if after > 0:
+            x = x + s * noise.normal()
+    made = choices.sampler_euler_ancestral(eta=eta).function(
+        Curved(), start, sigmas, SeededNoise(start, sigmas, 3), lambda *_: None
+    )
+    assert distance(made, x) < 1e-5

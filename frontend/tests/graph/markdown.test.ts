@@ -62,7 +62,7 @@ describe("inline", () => {
         ],
       },
     ]);
-    for (const url of ["javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "file:///etc/passwd", "//a.b"])
+    for (const url of ["javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "FILE:///etc/passwd", "//a.b"])
       expect(parseInline(`[x](${url})`).some((part) => part.kind === "link")).toBe(false);
   });
 });

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodes.diffusion.checkpoints.load import load_networks
-from nodes.diffusion.checkpoints.prediction import prediction_of
+from nodes.diffusion.checkpoints.prediction import sampling_of
 from nodes.diffusion.checkpoints.source import part_under
 from nodes.diffusion.families.family import Family
 from nodes.diffusion.families.ldm import UNET_PREFIX
 from nodes.diffusion.families.told import tell_of
 from nodes.diffusion.memory.network import Network
-from nodes.diffusion.sampling.prediction import Prediction, make_discrete
+from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.text.tokenizer import load_tokenizer
 from nodes.diffusion.values import VAE, Model, TextEncoder, TextModel
 
@@ -32,17 +32,17 @@ def open_checkpoint(path: Path, embeddings: tuple[Path, ...] = ()) -> Checkpoint
     networks = load_networks(path)
     family = networks.family
     vae = vae_value(networks.vae, family.space)
-    prediction = prediction_of(family, part_under(networks.source, UNET_PREFIX))
+    sampling = sampling_of(family, part_under(networks.source, UNET_PREFIX))
     encoder = encoder_value(family, networks.text_models, embeddings)
-    return Checkpoint(model_value(family, networks.unet, prediction, vae), encoder, vae)
+    return Checkpoint(model_value(family, networks.unet, sampling, vae), encoder, vae)
 
 
-def model_value(family: Family, unet: Network, prediction: Prediction, vae: VAE | None) -> Model:
+def model_value(family: Family, unet: Network, sampling: ModelSampling, vae: VAE | None) -> Model:
     """A UNet as its family reads it."""
     config = unet.module.config
     return Model(
         unet,
-        make_discrete(prediction, *family.beta_range),
+        sampling,
         family.latent_scale,
         vae,
         tell=tell_of(config, family.name, family.latent_scale),

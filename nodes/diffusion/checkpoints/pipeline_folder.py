@@ -17,7 +17,7 @@ from nodes.diffusion.checkpoints.open import Checkpoint
 from nodes.diffusion.checkpoints.separate import text_of, unet_of, vae_of
 from nodes.diffusion.checkpoints.source import Source, open_source
 from nodes.diffusion.families.family import Family
-from nodes.diffusion.sampling.prediction import Prediction
+from nodes.diffusion.sampling.prediction import DiscreteSampling, Prediction, zero_terminal_snr
 
 _STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 _ENDINGS = (".safetensors", ".fp16.safetensors", ".bin", ".fp16.bin")
@@ -26,7 +26,12 @@ _PREDICTIONS: dict[str, Prediction] = {"epsilon": "eps", "v_prediction": "v"}
 
 def open_pipeline(folder: Path, embeddings: tuple[Path, ...] = ()) -> Checkpoint:
     """The three values of an SD 1.x, SD 2.x or SDXL pipeline. Raises CheckpointError with a sentence for the user."""
-    model = unet_of(_network(folder, "unet"), prediction=_prediction(folder))
+    scheduler = folder / "scheduler" / "scheduler_config.json"
+    said = _json(scheduler) if scheduler.is_file() else {}
+    model = unet_of(_network(folder, "unet"), prediction=_prediction(folder, said))
+    if said.get("rescale_betas_zero_snr"):
+        table = zero_terminal_snr(model.sampling.table)
+        model = replace(model, sampling=DiscreteSampling(_prediction(folder, said) or "eps", table))
     family = _family(model.family)
     vae = vae_of(_network(folder, "vae"), family.space)
     sources = [_network(folder, "text_encoder" if text.role != "g" else "text_encoder_2") for text in family.text]
@@ -68,12 +73,14 @@ def _titled(source: Source, folder: Path, name: str) -> Source:
     return replace(source, label=f"{folder.name}/{name}")
 
 
-def _prediction(folder: Path) -> Prediction | None:
-    path = folder / "scheduler" / "scheduler_config.json"
-    said = _json(path).get("prediction_type", "epsilon") if path.is_file() else None
-    if said is not None and said not in _PREDICTIONS:
-        raise CheckpointError(f"{folder.name} predicts '{said}', which is not supported; eps and v are.")
-    return None if said is None else _PREDICTIONS[said]
+def _prediction(folder: Path, said: dict[str, Any]) -> Prediction | None:
+    """What the scheduler's configuration says; None if there is none."""
+    if not said:
+        return None
+    prediction = said.get("prediction_type", "epsilon")
+    if prediction not in _PREDICTIONS:
+        raise CheckpointError(f"{folder.name} predicts '{prediction}', which is not supported; eps and v are.")
+    return _PREDICTIONS[prediction]
 
 
 def _json(path: Path) -> dict[str, Any]:

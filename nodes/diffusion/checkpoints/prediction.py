@@ -4,10 +4,13 @@ import re
 
 from nodes.diffusion.checkpoints.source import Part
 from nodes.diffusion.families.family import Family
-from nodes.diffusion.sampling.prediction import Prediction
+from nodes.diffusion.sampling.prediction import DiscreteSampling, Prediction, make_discrete, zero_terminal_snr
 
 V_MARK = "v_pred"
 """An empty tensor of this name marks a checkpoint that predicts v."""
+
+ZERO_MARK = "ztsnr"
+"""And one of this name, that its last training step held no signal at all (Lin et al. 2023)."""
 
 MODEL_SPEC = "modelspec.prediction_type"
 """The header's entry in files that follow Stability's model specification."""
@@ -15,6 +18,14 @@ MODEL_SPEC = "modelspec.prediction_type"
 V_SPREAD = 0.09
 """The published SD 2.x UNets that predict v differ from those that predict eps in the spread of the biases of their
 last attention's first norm: it is above this for v, below it for eps."""
+
+
+def sampling_of(family: Family, part: Part) -> DiscreteSampling:
+    """How a UNet's noise levels and predictions are to be read."""
+    sampling = make_discrete(prediction_of(family, part), *family.beta_range)
+    if ZERO_MARK not in part.source.shapes:
+        return sampling
+    return DiscreteSampling(sampling.prediction, zero_terminal_snr(sampling.table))
 
 
 def prediction_of(family: Family, part: Part) -> Prediction:

@@ -11,13 +11,13 @@ from nodes.diffusion.checkpoints.header import CheckpointError
 from nodes.diffusion.checkpoints.layouts import text_part, unet_part, vae_part
 from nodes.diffusion.checkpoints.load import explained, load_text, load_unet, load_vae
 from nodes.diffusion.checkpoints.open import encoder_value, model_value, vae_value
-from nodes.diffusion.checkpoints.prediction import prediction_of
+from nodes.diffusion.checkpoints.prediction import sampling_of
 from nodes.diffusion.checkpoints.source import Part, Source, open_source
 from nodes.diffusion.families import sd1, sd2, sdxl
 from nodes.diffusion.families.clip import KNOWN_WIDTHS, OPEN_TOKENS, TOKENS, Layout
 from nodes.diffusion.families.family import Family
 from nodes.diffusion.memory.network import Network
-from nodes.diffusion.sampling.prediction import Prediction
+from nodes.diffusion.sampling.prediction import Prediction, make_discrete
 from nodes.diffusion.values import VAE, Model, TextEncoder, TextRole
 
 ALONE: dict[TextRole, Family] = {"l": sd1.FAMILY, "h": sd2.FAMILY, "g": sdxl.REFINER}
@@ -40,7 +40,10 @@ def unet_of(source: Source, storage: torch.dtype | None = None, prediction: Pred
         family = detect_unet(part.shapes)
         check_channels(part.shapes, part.shapes["out.2.weight"][0])
         network = load_unet(family, part, storage)
-        return model_value(family, network, prediction or prediction_of(family, part), None)
+        sampling = sampling_of(family, part)
+        if prediction is not None:
+            sampling = make_discrete(prediction, *family.beta_range)
+        return model_value(family, network, sampling, None)
 
 
 def open_vae(path: Path) -> VAE:

@@ -14,7 +14,7 @@ from nodes.diffusion.checkpoints.load import load_networks
 from nodes.diffusion.checkpoints.names import unet_names
 from nodes.diffusion.checkpoints.networks import make_unet
 from nodes.diffusion.checkpoints.open import open_checkpoint
-from nodes.diffusion.checkpoints.prediction import prediction_of
+from nodes.diffusion.checkpoints.prediction import prediction_of, sampling_of
 from nodes.diffusion.checkpoints.source import Source, held, part_under
 from nodes.diffusion.families import sd1, sd2, sdxl
 from nodes.diffusion.families.ldm import UNET_PREFIX, unet_config
@@ -122,6 +122,16 @@ PREDICTIONS = [
 )
 def test_what_a_unet_predicts(family, source, expected) -> None:
     assert prediction_of(family, part_under(source, UNET_PREFIX)) == expected
+
+
+def test_a_file_may_be_marked_to_end_in_pure_noise() -> None:
+    marked, plain = (
+        sampling_of(sdxl.BASE, part_under(sd2_source(0.04, None, *marks), UNET_PREFIX))
+        for marks in (("v_pred", "ztsnr"), ("v_pred",))
+    )
+    assert (marked.prediction, plain.prediction) == ("v", "v")
+    assert marked.sigma_max > 100 * plain.sigma_max
+    assert marked.sigma_min == pytest.approx(plain.sigma_min, rel=1e-3)
 
 
 FULL = {
