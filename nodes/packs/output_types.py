@@ -30,7 +30,7 @@ def _no_picture(least: int) -> Callable[[Any], bool]:
 
 
 def _plain(value: Any) -> bool:
-    return isinstance(value, str | bytes | bool | int | float | torch.Tensor)
+    return isinstance(value, str | bytes | torch.Tensor)
 
 
 _REFUSES: Mapping[str, Callable[[Any], bool]] = {

@@ -163,8 +163,8 @@ def _arguments(definition: NodeDefinition, nested: Mapping[str, Nested], given: 
 
     def known(value: Any) -> Any:
         if definition.input_is_list and isinstance(value, list):
-            return [*map(bridge.to_pack, value)]
-        return bridge.to_pack(value)
+            return [*map(bridge.lend, value)]
+        return bridge.lend(value)
 
     def inside(_path: str, value: Any) -> Any:
         return known(value)

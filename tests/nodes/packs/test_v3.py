@@ -164,7 +164,7 @@ def test_values_cross_the_bridge_wherever_they_are_and_only_there(found):
         + """
 class Bridge:
     @staticmethod
-    def to_pack(value):
+    def lend(value):
         return ("pack", value)
 
     @staticmethod
