@@ -411,4 +411,4 @@ def match(*, a: Same, b: Same) -> list[Same]:
 
 @node("Typed.Picture", category="toys")
 def picture() -> Image:
-    return "picture"
+    return ["picture"]

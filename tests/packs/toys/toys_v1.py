@@ -701,7 +701,7 @@ class Picture:
     RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "run", "toys"
 
     def run(self):
-        return ("picture",)
+        return (["picture"],)
 
 
 CLASSES = (

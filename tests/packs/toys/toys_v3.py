@@ -708,7 +708,7 @@ class Picture(io.ComfyNode):
 
     @classmethod
     def execute(cls):
-        return io.NodeOutput("picture")
+        return io.NodeOutput(["picture"])
 
 
 class ToyExtension(ComfyExtension):
