@@ -112,7 +112,7 @@ PATHS: list[str] = [
     "%c0%ae%c0%ae/x.png", "..%c0%afx.png", "....//x.png", "....//....//x.png", "..././x.png", ".../x.png",
     "../output2/x.png", "../input2/x.png", "../outputx", "\0", "x\0.png", "../x\0.png", "x.png\0.txt", "CON", "NUL.png",
     "x.png:stream", "x.png::$DATA", "file:/" + "//etc/passwd", "x" * 5000, "a/" * 2500 + "x.png", " ../x.png",
-    "../ x.png", "\u2025/x.png", "\uff0e\uff0e/x.png", "\u2216x.png", "..\u2215x.png", "\n../x.png", "..\n/x.png", "..;/x.png",
-    "/proc/self/environ", "/dev/stdin", "a/./../../b/../../x.png", "..//..//x.png", "x.png/../../../x.png",
+    "../ x.png", "\u2025/x.png", "\uff0e\uff0e/x.png", "\u2216x.png", "..\u2215x.png", "\n../x.png", "..\n/x.png",
+    "..;/x.png", "/proc/self/environ", "/dev/stdin", "a/./../../b/../../x.png", "..//..//x.png", "x.png/../../../x.png",
 ]  # fmt: skip
 """Names that lead out of a folder, or look as if they did."""
