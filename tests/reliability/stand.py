@@ -28,8 +28,13 @@ ENDED = ("completed", "failed", "cancelled")
 
 
 def patience() -> float:
-    """By how much deadlines of this page are stretched: 1 on a machine whose cores are not taken by others."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """By how much deadlines of the page are stretched.
+
+    In the ordinary run a shared machine must not fail a case: it stalls for moments that no load average shows, so they
+    find what hangs and what grows, not what is slow. HEDDLE_STRICT_DEADLINES=1 measures: 1 on an idle machine.
+    """
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    return busy if os.environ.get("HEDDLE_STRICT_DEADLINES") == "1" else 5 * busy
 
 
 @dataclass(frozen=True, slots=True)

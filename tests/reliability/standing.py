@@ -165,7 +165,9 @@ def _bounded(stand: Stand, was: Before) -> None:
 
 def _growth(server: psutil.Process, was: Before) -> str | None:
     rss, descriptors, threads = server.memory_info().rss, server.num_fds(), server.num_threads()
-    if rss > was.rss * 1.15 + 8 * MEBIBYTE:  # a young interpreter still imports and fills its free lists
+    if rss > was.rss * 1.15 + 8 * MEBIBYTE * min(
+        patience(), 5
+    ):  # a young interpreter still imports and fills its free lists
         return f"RSS {was.rss / MEBIBYTE:.0f} -> {rss / MEBIBYTE:.0f} MiB"
     if descriptors > was.descriptors + 8:
         return f"{was.descriptors} -> {descriptors} file descriptors"
