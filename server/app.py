@@ -69,6 +69,7 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app[keys.DISPATCHER] = Dispatcher(
         pool, store, clients, credentials, settings.preview_method, settings.state_interval
     )
+    app[keys.USER_FILES] = asyncio.Lock()
     app[keys.USER_SETTINGS] = SettingsFile(folders.user / "default" / "comfy.settings.json")
     app[keys.API_DESCRIPTION] = describe(api_routes(), editor.routes(), settings.version)
     app.add_routes(all_routes())
