@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from executor.folders import Folders
+from server.access import Access
 from server.catalogue import Catalogue
 from server.clients import Clients
 from server.credentials import Credentials
@@ -18,6 +19,7 @@ from server.settings import ServerSettings
 from server.settings_file import SettingsFile
 
 API_DESCRIPTION: Final[web.AppKey[dict[str, Any]]] = web.AppKey("api_description")
+ACCESS: Final = web.AppKey("access", Access)
 SETTINGS: Final = web.AppKey("settings", ServerSettings)
 FOLDERS: Final = web.AppKey("folders", Folders)
 PACK_MESSAGES: Final = web.AppKey("pack_messages", PackMessages)

@@ -29,9 +29,9 @@ def encode(value: object) -> str:
         return json.dumps(_plain(value, ()), separators=(",", ":"))
 
 
-def json_response(value: object, *, status: int = 200) -> web.Response:
+def json_response(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An `application/json` answer."""
-    return web.Response(text=encode(value), status=status, content_type="application/json")
+    return web.Response(text=encode(value), status=status, content_type="application/json", headers=headers)
 
 
 def threaded(handler: Callable[[web.Request], web.StreamResponse]) -> Handler:
