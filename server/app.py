@@ -44,6 +44,7 @@ from server.routes import (
 )
 from server.settings import ServerSettings
 from server.settings_file import SettingsFile
+from server.slow_clients import Newcomers
 
 
 def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettings) -> web.Application:
@@ -51,9 +52,12 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     policy = OriginPolicy.of(settings)
     asked = settings.require_token or beyond_loopback(settings)
     access = Access(folders.user / "heddle.token" if asked else None)
+    newcomers = Newcomers()
     app = web.Application(
-        middlewares=chain(policy, access, compress=settings.compress), client_max_size=settings.max_upload_size
+        middlewares=chain(policy, access, newcomers, compress=settings.compress),
+        client_max_size=settings.max_upload_size,
     )
+    app[keys.NEWCOMERS] = newcomers
     database = settings.database or folders.user / "heddle.db"
     store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
     clients = Clients()

@@ -17,6 +17,7 @@ from server.access import Access
 from server.errors import ApiError
 from server.jobs import StoreError
 from server.origin import OriginPolicy
+from server.slow_clients import Newcomers
 from server.wire import json_response
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,16 @@ _OPEN: Final = frozenset({"/health", "/login", "/api/health", "/api/login"})
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def chain(policy: OriginPolicy, access: Access, *, compress: bool = False) -> list[Middleware]:
+def chain(policy: OriginPolicy, access: Access, newcomers: Newcomers, *, compress: bool = False) -> list[Middleware]:
     """The middlewares, outermost first."""
-    return [_preflight(policy), *([_compressed] if compress else []), _errors, _guard(policy), _key(access)]
+    return [
+        _arrival(newcomers),
+        _preflight(policy),
+        *([_compressed] if compress else []),
+        _errors,
+        _guard(policy),
+        _key(access),
+    ]
 
 
 def address_of(request: web.Request) -> str:
@@ -52,6 +60,15 @@ async def _compressed(request: web.Request, handler: Handler) -> web.StreamRespo
     if isinstance(response, web.Response) and (kind == "application/json" or kind.startswith("text/")):
         response.enable_compression()
     return response
+
+
+def _arrival(newcomers: Newcomers) -> Middleware:
+    @web.middleware
+    async def arrival(request: web.Request, handler: Handler) -> web.StreamResponse:
+        newcomers.hear(request)
+        return await handler(request)
+
+    return arrival
 
 
 def _guard(policy: OriginPolicy) -> Middleware:

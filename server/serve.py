@@ -12,9 +12,10 @@ from aiohttp import web
 
 from server.access import AccessError
 from server.jobs import StoreError
-from server.keys import ACCESS
+from server.keys import ACCESS, NEWCOMERS
 from server.origin import beyond_loopback
 from server.settings import ServerSettings
+from server.slow_clients import Connection
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ async def serve(app: web.Application, settings: ServerSettings, announce: Callab
         once = app[ACCESS].once
         link = f"/login?token={once}" if once is not None else ""
         announce(f"Heddle is at {', '.join(f'{url}{link}' for url in _urls(runner, tls is not None))}")
+        watch = asyncio.create_task(app[NEWCOMERS].watch(lambda: _connections(runner)), name="watch new connections")
         await stop.wait()
+        watch.cancel()
         log.info("Stopping; a running job goes back to the queue.")
     finally:
         await runner.cleanup()
@@ -68,6 +71,10 @@ async def _bind(runner: web.AppRunner, address: str, port: int, tls: ssl.SSLCont
             message = f"Port {port} on {address} is in use by another program; stop it, or choose another with --port."
             raise StartError(message) from None
         raise StartError(f"The server cannot listen on {address}, port {port}: {error.strerror or error}.") from None
+
+
+def _connections(runner: web.AppRunner) -> list[Connection]:
+    return list(runner.server.connections) if runner.server is not None else []
 
 
 def _urls(runner: web.AppRunner, secure: bool) -> list[str]:

@@ -10,7 +10,7 @@ from server.described import HTML, described, text
 from server.errors import ApiError
 from server.keys import ACCESS
 from server.middleware import address_of
-from server.wire import read_body
+from server.wire import read_body, threaded
 
 _MOST: Final = 4096
 """Bytes of a form, which is read from whoever asks."""
@@ -27,11 +27,11 @@ _PAGE: Final = """<!doctype html>
 
 def routes() -> list[web.RouteDef]:
     """The routes of this module."""
-    return [web.get("/login", get_login, allow_head=False), web.post("/login", post_login)]
+    return [web.get("/login", threaded(get_login), allow_head=False), web.post("/login", post_login)]
 
 
 @described(query={"token": text("the code of the link that the server printed at its start")}, answers={200: HTML})
-async def get_login(request: web.Request) -> web.StreamResponse:
+def get_login(request: web.Request) -> web.StreamResponse:
     """Exchange the link of a start for a cookie, and go to the editor; without a link, a page that asks for the token.
 
     The link works once, and the page that follows has an address without it.

@@ -96,9 +96,9 @@ def origins(stand: Stand) -> None:
 @cases("NA-04", "only names of this server are taken for it, however they are written")
 def hosts(stand: Stand) -> None:
     for host in (
-        "evil.example", "127.0.0.1.evil.example", "localhost.", "127.0.0.1.", "me@127.0.0.1", "2130706433",
-        "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]", "127.0.0.1:notaport", "127.0.0.1:99999", "127.0.0.1:8188:8188", "[::1", "a b",
-        "192.168.1.5", "evil.example:80",
+        "evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.", "127.0.0.1.", "me@127.0.0.1", "[::1",
+        "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]", "127.0.0.1:notaport", "127.0.0.1:99999", "a b",
+        "127.0.0.1:8188:8188", "192.168.1.5",
     ):  # fmt: skip
         for path in ("/queue", "/", "/health"):
             answer = stand.ask("GET", path, headers={"Host": host})
@@ -189,7 +189,7 @@ def smuggling(stand: Stand) -> None:
         (b"".join(b"X%d: a\r\n" % i for i in range(5000)), b""),
     ):
         answer = raw(stand, post + lines + b"Connection: close\r\n\r\n" + body)
-        assert answer[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 431", b"HTTP/1.1 413"), (lines[:60], answer[:100])
+        assert answer[9:12] in (b"", b"400", b"431", b"413"), (lines[:60], answer[:100])
     pipelined = raw(stand, (b"GET /health HTTP/1.1\r\n" + own + b"\r\n") * 2000, 5.0)
     assert b"HTTP/1.1 5" not in pipelined
 
