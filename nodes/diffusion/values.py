@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.masks import MaskRule
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.steering import PLAIN, Steering
@@ -102,6 +103,8 @@ class Model:
     """Of the tokens that the network attends to; None if nobody knows."""
     compute: torch.dtype | None = None
     """The type that the network computes in; None leaves that to the device."""
+    alterations: tuple[Alteration, ...] = ()
+    """What is done inside the network while it computes for this model. The network itself stays as it is."""
 
 
 TextRole = Literal["l", "h", "g"]
