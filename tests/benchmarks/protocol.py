@@ -179,9 +179,10 @@ async def queue(root: Path) -> list[Row]:
             for body in waiting:
                 await served.post("/prompt", body)
 
-        began = time.perf_counter()
+        began, computed = time.perf_counter(), served.processor_seconds()
         await asyncio.gather(*(submit() for _ in range(8)))
         rate = JOBS / (time.perf_counter() - began)
+        accepting = (served.processor_seconds() - computed) / JOBS
         computed = served.processor_seconds()
         listed = await best_of(10, lambda: asyncio.to_thread(served.received, "/queue"))
         computed = (served.processor_seconds() - computed) / 10
@@ -191,6 +192,7 @@ async def queue(root: Path) -> list[Row]:
         held = served.megabytes()
     return [
         (f"{JOBS:,} jobs of 60 nodes: submitted", f"{rate:.0f} /s", "300 /s", rate >= 300),
+        at_most("  the server's processor time for each", accepting, 1 / 300),
         at_most("  /queue with all of them, to its last byte", listed, 0.1),
         at_most("  of that, the server's processor time", computed, 0.1),
         at_most("  /history?max_items=100", told, 0.1),
