@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from nodes.diffusion.checkpoints.header import CheckpointError
-from nodes.diffusion.memory.packed import PACKED, Packed
 from nodes.diffusion.checkpoints.source import Part
 from nodes.diffusion.checkpoints.text_names import Take
 from nodes.diffusion.memory.network import Network, Role
+from nodes.diffusion.memory.packed import PACKED, Packed
 
 FP8 = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
 
@@ -30,7 +30,8 @@ _LEFTOVERS = re.compile(
 def assemble(
     role: Role, module: nn.Module, part: Part, takes: Mapping[str, Take], storage: torch.dtype | None = None
 ) -> Network:
-    """Linear and convolution weights that the file has in fp8 or packed stay so; with `storage` all of them are kept in it.
+    """Linear and convolution weights that the file has in fp8 or packed stay so; with `storage` the others are kept in
+    that type.
 
     Raises CheckpointError if a parameter has no tensor, or one with another number of elements.
     """

@@ -34,6 +34,10 @@ _PLAIN = {
     "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64, "I8": torch.int8,
     "I16": torch.int16, "I32": torch.int32, "I64": torch.int64,
 }  # fmt: skip
+_BLOCKS = (
+    "Q8_0", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0", "IQ4_XS", "IQ4_NL", "Q3_K", "Q2_K",
+)  # fmt: skip
+"""Those that `diffusers` unpacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ def read_gguf(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{path.name} is damaged: its metadata is nested without end.") from error
     except (ValueError, OverflowError, struct.error) as error:
         raise CheckpointError(
-            f"{path.name} cannot be read: it is a GGUF file, but {error}. Download or copy it again."
+            f"{path.name} cannot be read: it is a GGUF file, but {error}. Download or copy it again, or get another "
+            "version of it."
         ) from error
     return opened, {name: value for name, value in metadata.items() if isinstance(value, str)}
 
@@ -161,6 +166,8 @@ def _opened(name: str, tensor: GgufTensor, data: Tensor, metadata: dict[str, Any
         raise ValueError(f"its tensor '{name}' has {count} numbers, which do not fit the shape {shape}")
     codes = data[tensor.offset : end]
     plain = _PLAIN.get(kind)
+    if plain is None and kind not in _BLOCKS:
+        raise ValueError(f"its tensor '{name}' is packed as {kind}, which is not supported; {', '.join(_BLOCKS)} are")
     if plain is None:
         return Packed(codes, _unpacker(tensor.kind, blocked, size), shape)
     if codes.storage_offset() % plain.itemsize:
@@ -184,12 +191,7 @@ def _unpacker(kind: int, blocked: int, size: int) -> Unpack:
         # Imported here because it takes seconds, and only whoever computes with packed weights needs it.
         from diffusers.quantizers.gguf.utils import dequantize_functions
         from gguf.constants import GGMLQuantizationType
-        from gguf.quants import dequantize
 
-        known = dequantize_functions.get(GGMLQuantizationType(kind))
-        if known is None:
-            numbers = dequantize(codes.cpu().numpy(), GGMLQuantizationType(kind))
-            return torch.from_numpy(numbers).to(codes.device)
-        return known(codes.reshape(-1, size), blocked, size, torch.float32)
+        return dequantize_functions[GGMLQuantizationType(kind)](codes.reshape(-1, size), blocked, size, torch.float32)
 
     return unpack

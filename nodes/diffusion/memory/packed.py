@@ -29,24 +29,25 @@ class Packed(Tensor):
     unpack: Unpack
 
     @staticmethod
-    def __new__(cls, codes: Tensor, unpack: Unpack, shape: Sequence[int]) -> "Packed":
+    def __new__(cls: type["Packed"], codes: Tensor, unpack: Unpack, shape: Sequence[int]) -> "Packed":
         """A tensor of `shape`, whose numbers stand in `codes` row by row."""
-        made: Packed = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Packed = Tensor._make_wrapper_subclass(
             cls, tuple(shape), dtype=PACKED, device=codes.device, requires_grad=False
         )
         made.codes, made.unpack = codes, unpack
         return made
 
     @property
-    def nbytes(self) -> int:
+    def nbytes(self) -> int:  # type: ignore[override]
         """Of the codes."""
         return self.codes.numel()
 
-    def __repr__(self, **_: Any) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        del tensor_contents
         return f"Packed({list(self.shape)}, {self.nbytes} bytes on {self.device})"
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         del types
