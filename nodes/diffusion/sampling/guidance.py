@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nodes.diffusion.sampling.control import shared
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import Region, lay_out
 from nodes.diffusion.sampling.samplers.contract import Denoiser
@@ -117,6 +118,7 @@ class Predictions:
         self.sampling = model.sampling
         self._model = model
         self._around = around
+        groups = shared(groups)
         self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
         self._telling = Telling(model, groups, latent)
@@ -154,7 +156,7 @@ class Predictions:
         contexts = [self._tokens[id(region.condition)] for _, region in batch]
         levels = torch.full((len(cuts),), sigma, device=x.device)
         tokens = torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)])
-        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch), self._telling.batch(batch, x))
+        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch), self._telling.batch(batch, x, sigma))
         denoised = self._around(self._through, one) if self._around else self._through(one)
         return denoised.unflatten(0, (len(batch), len(x)))
 
