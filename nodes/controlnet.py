@@ -42,8 +42,10 @@ def control_net_state(*, control_net_name: str, folders: Folders) -> str:
 
 @node("ControlNetLoader", category="loaders", display_name="Load ControlNet Model", fingerprint=control_net_state)
 def control_net_loader(*, control_net_name: ControlNetName, folders: Injected[Folders]) -> ControlNet:
-    """Open a network that steers a model by a picture: a ControlNet, one for several types of pictures (union), or a
-    T2I adapter."""
+    """Open a network that steers a model by a picture.
+
+    ControlNets, those for several types of pictures (union), and T2I adapters, for SD 1, SD 2 and SDXL.
+    """
     with opening("control_net_name"):
         return open_control_net(folders.model("controlnet", control_net_name))
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from server.errors import ApiError
+from server.slow_clients import arriving
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,9 +30,9 @@ def encode(value: object) -> str:
         return json.dumps(_plain(value, ()), separators=(",", ":"))
 
 
-def json_response(value: object, *, status: int = 200) -> web.Response:
+def json_response(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An `application/json` answer."""
-    return web.Response(text=encode(value), status=status, content_type="application/json")
+    return web.Response(text=encode(value), status=status, content_type="application/json", headers=headers)
 
 
 def threaded(handler: Callable[[web.Request], web.StreamResponse]) -> Handler:
@@ -65,12 +66,17 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     refusal = ApiError(413, "body_too_large", f"The body is larger than {limit} bytes.")
     if request.content_length is not None and request.content_length > limit:
         raise refusal
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise refusal
-    return bytes(body)
+
+    async def read() -> bytes:
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                raise refusal
+        return bytes(body)
+
+    # What has come already needs no watch.
+    return await (read() if request.content.is_eof() else arriving(request, read()))
 
 
 def parse_json(body: bytes) -> Any:

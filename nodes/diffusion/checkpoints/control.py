@@ -42,13 +42,13 @@ def open_control_net(path: Path) -> ControlNet:
             f"{source.title} holds only what was changed of the model that it was trained from. Load it with "
             "DiffControlNetLoader, and connect that model."
         )
-    return _opened(source)
+    return control_net_of(source)
 
 
 def open_difference(path: Path, model: Model) -> ControlNet:
     """The same, on top of the weights of a model if the file holds only the difference. Raises CheckpointError."""
     source = open_source(path)
-    net = _opened(source)
+    net = control_net_of(source)
     if DIFFERENCE not in source.shapes:
         return net
     network, unet = net.network, model.network
@@ -62,7 +62,8 @@ def open_difference(path: Path, model: Model) -> ControlNet:
     return replace(net, network=Network("unet", network.module, whole))
 
 
-def _opened(source: Source) -> ControlNet:
+def control_net_of(source: Source) -> ControlNet:
+    """The control network of a source that is open, as it is there. Raises CheckpointError."""
     with explained(source):
         if LOW_RANK in source.shapes:
             raise ValueError("it is a Control-LoRA, which is not supported yet. Use a whole ControlNet")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nodes.diffusion.compose import matched
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.patches.contract import Alteration, Call, Place
 from nodes.diffusion.resize import centred, resize
 from nodes.diffusion.sampling.regions import Box, Region, level_after
 from nodes.diffusion.values import Condition, Conditioning, Control, ControlNet, Model, RowControl
@@ -38,6 +39,47 @@ class Residuals:
         if self.levels:
             made["down_intrablock_additional_residuals"] = list(self.levels)
         return made
+
+    def added_to(self, call: Call, unet: Any) -> Call:
+        """A call of diffusers' UNet in which they are added before its own alterations see anything."""
+        inputs: dict[int, Tensor] = {}
+        levels, end = list(self.levels), 0
+        for block in unet.down_blocks[: len(levels)]:
+            end += len(block.resnets)
+            shrinks = bool(block.downsamplers)
+            # Levels that attend get theirs before they shrink what they give, the others after it.
+            inputs[end if getattr(block, "attentions", None) else end + shrinks] = levels.pop(0)
+            end += shrinks
+        middle = [*levels, *([] if self.middle is None else [self.middle])]
+        return replace(call, alterations=(_Steering(self.down, tuple(middle), inputs), *call.alterations))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Steering(Alteration):
+    """Adds residuals on the way through a network."""
+
+    down: tuple[Tensor, ...]
+    middle: tuple[Tensor, ...]
+    inputs: Mapping[int, Tensor]
+    """Number of an input block -> what is added to what it gives."""
+
+    def after_input(self, h: Tensor, place: Place, call: Call) -> Tensor:  # noqa: ARG002 the contract's
+        return h + _like(self.inputs[place.number], h) if place.number in self.inputs else h
+
+    def after_middle(self, h: Tensor, call: Call) -> Tensor:  # noqa: ARG002 the contract's
+        for one in self.middle:
+            h = h + _like(one, h)
+        return h
+
+    def before_output(self, h: Tensor, kept: Tensor, place: Place, call: Call) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        return (h, kept + _like(self.down[-1 - place.number], kept)) if self.down else (h, kept)
+
+
+def _like(residual: Tensor, h: Tensor) -> Tensor:
+    """In the size of what it is added to, where another alteration shrank that."""
+    if residual.shape[-2:] == h.shape[-2:]:
+        return residual
+    return torch.nn.functional.interpolate(residual, size=h.shape[-2:], mode="bilinear")
 
 
 def networks_of(groups: Iterable[Conditioning]) -> tuple[Network, ...]:

@@ -9,6 +9,7 @@ from nodes.diffusion.checkpoints.control import open_control_net, open_differenc
 from nodes.diffusion.checkpoints.header import CheckpointError
 from nodes.diffusion.checkpoints.open import open_checkpoint
 from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.control import PIXELS, fitted, networks_of
 from nodes.diffusion.sampling.guidance import CfgGuider, Predictions
 from nodes.diffusion.sampling.noise import Noise
@@ -227,9 +228,26 @@ def test_nothing_is_asked_of_networks_when_there_are_no_controls(scene, memory) 
     model, _, one, other = scene
     seen = []
     with torch.inference_mode(), memory.resident(model.network):
-        handle = model.network.module.register_forward_pre_hook(
-            lambda _, __, more: seen.append(more), with_kwargs=True
-        )
+        handle = model.network.module.register_forward_pre_hook(lambda _, __, more: seen.append(more), with_kwargs=True)
         Predictions(model, [(one,), (other,)], X)(X, 2.0, (0, 1))
         handle.remove()
     assert [sorted(more) for more in seen] == [["encoder_hidden_states", "return_dict"]]
+
+
+class Nothing(Alteration):
+    """Makes the network be walked, and changes nothing."""
+
+
+@pytest.mark.parametrize("name", ["sd1", "sdxl"])
+def test_altered_networks_are_steered_in_the_same_way(name, make_file, write, memory) -> None:
+    made = make_file(name)
+    adapter = ("full_adapter", (32, 64)) if name == "sd1" else ("full_adapter_xl", (32, 64, 128, 128))
+    nets = [
+        open_control_net(write(network.state_dict(), f"{kind}.safetensors"))
+        for kind, network in (("control", make_control(made)), ("adapter", make_adapter(*adapter)))
+    ]
+    model = open_checkpoint(made.path).model
+    one = steered(condition(made, 1), *(Control(net, a_picture()) for net in nets))
+    (plain,) = predicted(model, [(one,)], X, memory)
+    (walked,) = predicted(replace(model, alterations=(Nothing(),)), [(one,)], X, memory)
+    close(walked, plain, 1e-5)
