@@ -43,10 +43,10 @@ def run_sampling(
     network, (rows, _, height, width) = guider.model.network, latent.samples.shape
     settings = replace(settings, cpu_noise=memory.preferences.cpu_noise)
     # Guidance sends the positive and the negative through the network together.
-    activations = of_step(network, memory.dtype("unet"), 2 * rows, height, width)
+    activations = of_step(network, guider.model.compute or memory.dtype("unet"), 2 * rows, height, width)
 
     def work() -> Outcome:
-        with memory.resident(*networks_of(groups_of(guider)), activations=activations):
+        with memory.resident(*networks_of(groups_of(guider)), activations=activations, dtype=guider.model.compute):
             return sample(guider, latent, settings, report)
 
     return memory.attempt(
@@ -54,6 +54,7 @@ def run_sampling(
         work,
         f"Sampling {rows} latents of {width} x {height} cells" if rows > 1 else f"Sampling {width} x {height} cells",
         activations=activations,
+        dtype=guider.model.compute,
     )
 
 
