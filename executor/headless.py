@@ -122,7 +122,7 @@ def _from_metadata(path: Path) -> bytes:
     try:
         found = read_metadata(path)
     except MetadataError as error:
-        raise WorkflowFileError(f"{path} is neither JSON text nor a file that could carry a workflow.") from error
+        raise WorkflowFileError(f"{path} is neither JSON text nor a readable picture or safetensors file.") from error
     for key in ("workflow", "prompt"):
         if key in found.texts:
             return found.texts[key].encode()
