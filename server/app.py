@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from executor.folders import Folders
+from executor.whole_files import sweep
 from executor.worker import Worker
 from server import keys, websocket
 from server.access import Access, AccessError
@@ -16,7 +17,6 @@ from server.catalogue import Catalogue
 from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
-from server.files import sweep
 from server.jobs import JobStore, StoreError
 from server.log_tail import LogTail
 from server.middleware import chain, header_signal

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from executor.whole_files import write_atomic
 from server.errors import ApiError
-from server.files import write_atomic
 
 
 class SettingsFile:
