@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.masks import MaskRule
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.steering import PLAIN, Steering
@@ -99,6 +100,8 @@ class Model:
     """See `Latent.space`: of the latents that it makes."""
     text_width: int | None = None
     """Of the tokens that the network attends to; None if nobody knows."""
+    alterations: tuple[Alteration, ...] = ()
+    """What is done inside the network while it computes for this model. The network itself stays as it is."""
 
 
 TextRole = Literal["l", "h", "g"]
