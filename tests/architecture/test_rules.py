@@ -91,7 +91,7 @@ WRITES = re.compile(
 MAY_WRITE = {
     "executor/whole_files.py": "is the one way",
     "executor/disk_index.py": "moves a damaged database aside",
-    "server/jobs.py": "moves a damaged database aside",
+    "server/store_repair.py": "moves a damaged database aside",
     "server/lock.py": "a lock is a file that stays open",
     "nodes/packs/attempts.py": "notes of a start, which nobody misses",
     "nodes/packs/shims/comfy_api/latest/_input_impl.py": "a pack says where",
