@@ -118,6 +118,11 @@ class Worker(Protocol):
         of its own waits for ever."""
         ...
 
+    def silent(self) -> float | None:
+        """Seconds since its process was last heard of, which says something of itself every second while it is well;
+        None while there is none."""
+        ...
+
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """After the running job: drop loaded models, and (`free_memory`) every memo in memory too."""
         ...
