@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -100,6 +101,8 @@ class Model:
     """See `Latent.space`: of the latents that it makes."""
     text_width: int | None = None
     """Of the tokens that the network attends to; None if nobody knows."""
+    compute: torch.dtype | None = None
+    """The type that the network computes in; None leaves that to the device."""
     alterations: tuple[Alteration, ...] = ()
     """What is done inside the network while it computes for this model. The network itself stays as it is."""
 
@@ -183,6 +186,9 @@ class Condition:
     """Share of the sampling (0 is pure noise, 1 a clean latent) after which it counts."""
     end: float = 1.0
     """Share after which it no longer counts."""
+    default: bool = False
+    """Whether it counts only in so far as the others, that are none, leave room: where their weights come to less than
+    1."""
     attached: Attached = field(default_factory=dict[str, Any])
     size: PictureSize | None = None
     """None: the size of the picture that is sampled."""

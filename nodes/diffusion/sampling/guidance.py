@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nodes.diffusion.patches.contract import Alteration, Call
 from nodes.diffusion.sampling.prediction import ModelSampling
-from nodes.diffusion.sampling.regions import Region, lay_out
+from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.sampling.steering import Ask, Guided, perpendicular, steer
 from nodes.diffusion.sampling.telling import Telling, ask_network
@@ -154,9 +154,8 @@ class Predictions:
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
         batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
         for index in wanted:
-            for region in self._groups[index]:
-                if region.active(sigma):
-                    batches.setdefault((region.box.height, region.box.width), []).append((index, region))
+            for region in regions_at(sigma, self._groups[index], x):
+                batches.setdefault((region.box.height, region.box.width), []).append((index, region))
         for batch in batches.values():
             for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch, alterations), strict=True):
                 region.box.cut(totals[index]).add_(denoised * region.weight)
