@@ -13,6 +13,7 @@ from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore
 from server.log_tail import LogTail
+from server.notices import Notices
 from server.pack_messages import PackMessages
 from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
@@ -21,6 +22,7 @@ from server.settings_file import SettingsFile
 from server.slow_clients import Newcomers
 
 API_DESCRIPTION: Final[web.AppKey[dict[str, Any]]] = web.AppKey("api_description")
+NOTICES: Final = web.AppKey("notices", Notices)
 NEWCOMERS: Final = web.AppKey("newcomers", Newcomers)
 ACCESS: Final = web.AppKey("access", Access)
 SETTINGS: Final = web.AppKey("settings", ServerSettings)

@@ -11,9 +11,10 @@ from typing import Any, Final
 from aiohttp import ETag, web
 
 from executor.folders import PathError, confined
+from executor.whole_files import is_unfinished, write_atomic
 from server.described import ANY, BYTES, described, flag, text
 from server.errors import ApiError
-from server.files import existing, user_headers, write_atomic
+from server.files import existing, user_file
 from server.keys import FOLDERS, SETTINGS, USER_FILES
 from server.wire import json_response, read_body, threaded
 
@@ -49,7 +50,7 @@ def list_files(request: web.Request) -> web.Response:
     if not folder.is_dir():
         raise ApiError(404, "not_found", f"Directory not found: '{wanted[:80]}'.")
     found = sorted(path for path in (folder.rglob("*") if _flag(request, "recurse") else folder.iterdir()))
-    files = [path for path in found if path.is_file() and not path.name.endswith(".heddle-tmp")]
+    files = [path for path in found if path.is_file() and not is_unfinished(path)]
     if _flag(request, "full_info"):
         return json_response([_info(path, folder) for path in files])
     names = [path.relative_to(folder).as_posix() for path in files]
@@ -64,15 +65,14 @@ def list_entries(request: web.Request) -> web.Response:
     if wanted and not folder.is_dir():
         raise ApiError(404, "not_found", f"There is no folder '{wanted[:80]}'.")
     found = sorted(folder.rglob("*"), key=lambda path: (not path.is_dir(), path))
-    return json_response([_entry(path, root) for path in found if not path.name.endswith(".heddle-tmp")])
+    return json_response([_entry(path, root) for path in found if not is_unfinished(path)])
 
 
 @described(answers={200: ANY})
 def get_file(request: web.Request) -> web.StreamResponse:
     """The content of a file. Only JSON is shown as what it is; everything else is a download."""
     path = _existing(request, "file")
-    headers = user_headers(path.name, "application/json" if path.suffix == ".json" else None)
-    return web.FileResponse(path, headers=headers)
+    return user_file(path, kind="application/json" if path.suffix == ".json" else None)
 
 
 @described(

@@ -16,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from yarl import URL
 
 from executor.folders import PathError
-from server.files import store_upload, sweep, upload_name, write_atomic
+from executor.whole_files import sweep, write_atomic
+from server.files import store_upload, upload_name
 from tests.server.conftest import Server
 
 
