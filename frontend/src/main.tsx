@@ -11,6 +11,7 @@ import { Database } from "./store/database.ts";
 import { Drafting } from "./store/drafting.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
+import { HabitStore } from "./store/habits.ts";
 import { Layout } from "./store/layout.ts";
 import { Queue } from "./store/queue.ts";
 import { Files } from "./store/files.ts";
@@ -47,6 +48,7 @@ function start(): void {
     saving: new Saving({ editor, api, tabs, versions: new Versions(database) }),
     queue: new Queue(editor, api),
     layout,
+    habits: new HabitStore(),
     view,
     gestures: new GestureHolder(),
   };

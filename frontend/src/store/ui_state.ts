@@ -38,7 +38,8 @@ export interface UiState {
   /** Dragged nodes keep to the grid; Shift does the opposite. */
   readonly isSnapping: boolean;
   readonly linking: Linking | null;
-  readonly isOutlineOpen: boolean;
+  /** What stands at the left of the canvas. */
+  readonly side: "outline" | "nodes" | "workflows" | null;
   /** Counts the times that the way to finding a node was asked for. */
   readonly finds: number;
   readonly isProblemsOpen: boolean;
@@ -59,7 +60,7 @@ export const FIRST_UI: UiState = {
   renamingGroup: null,
   isSnapping: false,
   linking: null,
-  isOutlineOpen: true,
+  side: "outline",
   finds: 0,
   isProblemsOpen: false,
   isQueueOpen: false,
