@@ -124,7 +124,7 @@ function Item({ definition, level, onShow }: ItemProps) {
       tabIndex={-1}
       className="tree-item"
       data-type={classType}
-      style={{ paddingLeft: 8 + (level - 1) * 14 }}
+      style={{ paddingLeft: 18 + (level - 1) * 14 }}
       draggable
       onDragStart={(event) => {
         onShow(null);
@@ -168,8 +168,13 @@ function branchOf(name: string, path: string, nodes: readonly NodeDefinition[], 
   }
   const branches = [...deeper]
     .map(([part, inside]) => branchOf(part, `${path}/${part}`, inside, depth + 1))
-    .toSorted((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
+    .toSorted((a, b) => (sortKey(a.name) < sortKey(b.name) ? -1 : 1));
   return { name, path, branches, nodes: searchNodes(here, "") };
+}
+
+/** What packs and authors hide behind an underscore comes last. */
+function sortKey(name: string): string {
+  return (name.startsWith("_") ? "\uffff" : "") + name.toLowerCase();
 }
 
 function countOf({ branches, nodes }: Branch): number {

@@ -140,7 +140,7 @@ function FileItem({ file, level, isWhole = false, act }: ItemProps) {
       aria-label={name}
       tabIndex={-1}
       className={isOpen ? "tree-item selected" : "tree-item"}
-      style={{ paddingLeft: 8 + (level - 1) * 14 }}
+      style={{ paddingLeft: 18 + (level - 1) * 14 }}
       title={file.path}
       onClick={() => void files.openStored(file.path)}
       onKeyDown={(event) => {
