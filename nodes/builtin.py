@@ -16,6 +16,7 @@ from nodes import (
     loaders,
     loaders_separate,
     logic,
+    lora,
     mask,
     model_sampling,
     primitives,
@@ -50,6 +51,7 @@ MODULES = (
     primitives,
     strings,
     logic,
+    lora,
 )
 """One module for each category of the palette."""
 
