@@ -23,8 +23,8 @@ import sys
 import threading
 import uuid
 import webbrowser
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, redirect_stdout
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -229,33 +229,39 @@ async def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+@asynccontextmanager
+async def _worker_for(options: WorkerOptions) -> AsyncGenerator[Worker]:
+    """A worker in this process, closed at the end. Whatever packs print goes to standard error meanwhile."""
+    with redirect_stdout(sys.stderr):
+        worker = make_worker(options)
+        try:
+            yield worker
+        finally:
+            await worker.close()
+
+
 async def _run(options: argparse.Namespace) -> int:
-    """Run a saved graph. The files written go to standard output, everything else to standard error, whatever packs
-    print among it."""
+    """Run a saved graph. The files written go to standard output, everything else to standard error."""
     if options.server is not None:
         return await _run_on_server(options)
     worker_options = worker_options_of(options, HERE)
     folders = worker_options.folders
-    with redirect_stdout(sys.stderr):
-        worker = make_worker(worker_options)
-        try:
-            definitions = await worker.definitions()
-            graph = _read(options, definitions)
-            # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
-            validation = await worker.validate(graph.prompt)
-            for line in refusal_lines(validation.errors, definitions):
-                complain(f"{options.workflow}: {line}")
-            if validation.errors:
-                if any(error.type == "missing_node_type" for error in validation.errors):
-                    complain_of(await _pack_reports(worker))
-                return 1
-            extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
-            job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(worker.interrupt(job.job_id)))
-            report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)
-        finally:
-            await worker.close()
+    async with _worker_for(worker_options) as worker:
+        definitions = await worker.definitions()
+        graph = _read(options, definitions)
+        # A server runs the good part of a half-bad prompt; a script wants all of it or a refusal.
+        validation = await worker.validate(graph.prompt)
+        for line in refusal_lines(validation.errors, definitions):
+            complain(f"{options.workflow}: {line}")
+        if validation.errors:
+            if any(error.type == "missing_node_type" for error in validation.errors):
+                complain_of(await _pack_reports(worker))
+            return 1
+        extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
+        job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(worker.interrupt(job.job_id)))
+        report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)
     files = [folders.resolve(image["type"], image["filename"], image["subfolder"]) for image in report.images()]
     return tell(report, files, as_json=options.json)
 
@@ -304,24 +310,16 @@ async def _convert(options: argparse.Namespace) -> int:
     if options.definitions is not None:
         definitions = read_definitions(options.definitions)
     else:
-        with redirect_stdout(sys.stderr):
-            worker = make_worker(worker_options_of(options, HERE))
-            try:
-                definitions = await worker.definitions()
-            finally:
-                await worker.close()
+        async with _worker_for(worker_options_of(options, HERE)) as worker:
+            definitions = await worker.definitions()
     print(json.dumps(_read(options, definitions).prompt, indent=2))
     return 0
 
 
 async def _nodes(options: argparse.Namespace) -> int:
-    with redirect_stdout(sys.stderr):
-        worker = make_worker(worker_options_of(options, HERE))
-        try:
-            definitions = await worker.definitions()
-            reports = await _pack_reports(worker)
-        finally:
-            await worker.close()
+    async with _worker_for(worker_options_of(options, HERE)) as worker:
+        definitions = await worker.definitions()
+        reports = await _pack_reports(worker)
     complain_of(reports)
     if options.name is None:
         print(list_nodes(definitions))
@@ -335,12 +333,8 @@ async def _nodes(options: argparse.Namespace) -> int:
 
 
 async def _packs(options: argparse.Namespace) -> int:
-    with redirect_stdout(sys.stderr):
-        worker = make_worker(worker_options_of(options, HERE))
-        try:
-            reports = await _pack_reports(worker)
-        finally:
-            await worker.close()
+    async with _worker_for(worker_options_of(options, HERE)) as worker:
+        reports = await _pack_reports(worker)
     print(list_packs(reports))
     return 1 if any(report.error for report in reports) else 0
 

@@ -4,12 +4,12 @@ A context variable, so that nodes that run at the same time each see their own. 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from executor.progress import Preview, Progress
+from executor.progress import Progress, Unwatched
 
 LONGEST_ID = 64
 """Longer ids of nodes are not repeated in those of the nodes that they expand into."""
@@ -51,21 +51,8 @@ def id_root(node_id: str) -> str:
 @contextmanager
 def asking(node_id: str) -> Iterator[None]:
     """While a node is asked something (VALIDATE_INPUTS, IS_CHANGED) and no job runs it."""
-    token = executing.set(ExecutingContext("", node_id, 0, _Unheard(), []))
+    token = executing.set(ExecutingContext("", node_id, 0, Unwatched(), []))
     try:
         yield
     finally:
         executing.reset(token)
-
-
-class _Unheard:
-    """The progress of a question, which nobody follows."""
-
-    def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
-        """Nothing."""
-
-    def text(self, text: str) -> None:
-        """Nothing."""
-
-    def check(self) -> None:
-        """Nothing: no run has begun that could be asked to stop."""

@@ -90,7 +90,7 @@ async def take_turn(host: Host, turn: Turn) -> Outcome:
 
 async def _turn(host: Host, turn: Turn) -> Outcome:
     node, node_type = turn.node, host.node_types[turn.node.class_type]
-    definition = node_type.definition
+    definition = host.definitions[node.class_type]
     arguments = calls(definition, turn.inputs)
     if not node.lazy and all(isinstance(given, ExecutionBlocker) for given in arguments):
         results, message = as_results(definition, arguments, arguments)
@@ -141,8 +141,18 @@ async def _fingerprints(host: Host, expansion: Expansion) -> Mapping[NodeId, str
 
 
 def _injected(host: Host, turn: Turn, definition: NodeDefinition) -> dict[str, object]:
+    if not definition.injected:
+        return {}
+    offered = {**host.resources, **_of_the_turn(turn)}
+    missing = next((resource for resource in definition.injected.values() if resource not in offered), None)
+    if missing is not None:
+        raise LookupError(f"{definition.class_type} needs the resource '{missing}', which is not here.")
+    return {parameter: offered[resource] for parameter, resource in definition.injected.items()}
+
+
+def _of_the_turn(turn: Turn) -> dict[str, object]:
     job, node_id = turn.job, turn.node.id
-    offered: dict[str, object] = {
+    return {
         "Progress": turn.reporter,
         "RunInfo": RunInfo(job.prompt, job.extra_pnginfo, node_id),
         "DynamicPrompt": turn.prompt,
@@ -153,12 +163,3 @@ def _injected(host: Host, turn: Turn, definition: NodeDefinition) -> dict[str, o
         "AUTH_TOKEN_COMFY_ORG": job.credentials.get("AUTH_TOKEN_COMFY_ORG"),
         "API_KEY_COMFY_ORG": job.credentials.get("API_KEY_COMFY_ORG"),
     }
-    injected: dict[str, object] = {}
-    for parameter, resource in definition.injected.items():
-        if resource in offered:
-            injected[parameter] = offered[resource]
-        elif resource in host.resources:
-            injected[parameter] = host.resources[resource]
-        else:
-            raise LookupError(f"{definition.class_type} needs the resource '{resource}', which is not here.")
-    return injected

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from executor.device_flags import add_device_flags
+from executor.device_flags import GIBIBYTE, add_device_flags
 from executor.folders import Folders
 from executor.installation import make_folders
 
-GIBIBYTE = 2**30
 DEFAULT_MEMORY = 4.0
 """GiB of results in memory."""
 

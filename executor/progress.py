@@ -31,3 +31,16 @@ class Progress(Protocol):
     def check(self) -> None:
         """Raise Interrupted if the run was asked to stop."""
         ...
+
+
+class Unwatched:
+    """The `Progress` of work outside of a run: nobody looks, and nobody stops it."""
+
+    def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
+        """Tell nobody."""
+
+    def text(self, text: str) -> None:
+        """Tell nobody."""
+
+    def check(self) -> None:
+        """Go on."""

@@ -143,10 +143,10 @@ class Run:
             self._position[node_id] = len(self._position)
             self._asked.pop(node_id, None)  # of an earlier time, whose result nobody has kept
             self._ledger.open(node_id, self._signatures[node_id])
-            self._ledger.will_read(node_id, self._read_by(self._nodes[node_id].read_links()))
+            self._ledger.will_read(node_id, self._results_of(_sources(self._nodes[node_id].read_links())))
         self._ledger.offer(found)
         for node_id in run:
-            self._await(node_id, self._nodes[node_id].needed_links())
+            self._await(node_id, _sources(self._nodes[node_id].needed_links()))
 
     def _announce(self, shown: Iterable[NodeId], found: Mapping[Signature, Memo]) -> None:
         for node_id in shown:
@@ -156,16 +156,17 @@ class Run:
             elif node_id not in self._position:
                 self._twins.setdefault(signature, []).append(node_id)
 
-    def _await(self, node_id: NodeId, links: Iterable[Link]) -> None:
-        """The node can go on when all of these are there."""
-        awaited = self._read_by(links)
+    def _await(self, node_id: NodeId, makers: Iterable[NodeId]) -> None:
+        """The node can go on when all of these have their results."""
+        awaited = self._results_of(makers)
         if not self._ledger.lost.isdisjoint(awaited):
             self._lose(node_id)
         elif self._ledger.wait(node_id, awaited):
             self._make_ready(node_id)
 
-    def _read_by(self, links: Iterable[Link]) -> list[Signature]:
-        return list({self._signatures[link.source]: None for link in links})
+    def _results_of(self, makers: Iterable[NodeId]) -> list[Signature]:
+        """Each once, though several nodes may make the same."""
+        return list({self._signatures[maker]: None for maker in makers})
 
     def _make_ready(self, node_id: NodeId) -> None:
         if node_id in self._expanded:
@@ -268,8 +269,9 @@ class Run:
             case Asked(names):
                 self._asked[node_id] = names
                 node = self._nodes[node_id]
-                asked = [value for name, value in node.inputs.items() if name in names and isinstance(value, Link)]
-                self._demand([link.source for link in asked])
+                links = (value for name, value in node.inputs.items() if name in names and isinstance(value, Link))
+                asked = _sources(links)
+                self._demand(asked)
                 self._await(node_id, asked)
             case Expanded() as expanded:
                 self._expand(node_id, expanded)
@@ -321,11 +323,11 @@ class Run:
         self._nodes |= expansion.graph.nodes
         self._prompt.add(expansion.raw, expansion.origins)
         self._emit(NodesAdded(expansion.origins))
-        links = [*expansion.result_links(), *(Link(output, 0) for output in expansion.outputs)]
+        makers = [*_sources(expansion.result_links()), *expansion.outputs]
         self._expanded[node_id] = expanded
-        self._ledger.will_read(node_id, self._read_by(links))
-        self._demand([link.source for link in links], expansion.outputs)
-        self._await(node_id, links)
+        self._ledger.will_read(node_id, self._results_of(makers))
+        self._demand(makers, expansion.outputs)
+        self._await(node_id, makers)
 
     def _join(self, node_id: NodeId) -> None:
         """An expanded node gets the result that its nodes made."""
@@ -377,3 +379,7 @@ class Run:
             self._queue.put_nowait(event)
         else:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
+
+
+def _sources(links: Iterable[Link]) -> list[NodeId]:
+    return [link.source for link in links]

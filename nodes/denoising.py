@@ -46,7 +46,8 @@ def run_sampling(
         lambda: sample(guider, latent, settings, report),
         f"Sampling {rows} latents of {width} x {height} cells" if rows > 1 else f"Sampling {width} x {height} cells",
         # Guidance sends the positive and the negative through the network together.
-        activations=of_step(network, memory.dtype("unet"), 2 * rows, height, width),
+        activations=of_step(network, guider.model.compute or memory.dtype("unet"), 2 * rows, height, width),
+        dtype=guider.model.compute,
     )
 
 

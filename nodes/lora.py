@@ -5,8 +5,8 @@ from typing import Annotated, NamedTuple
 from executor.folders import Folders
 from executor.schema import FolderChoices, Injected, Widget
 from nodes.declare import node
-from nodes.diffusion.patches.lora import fit_lora
-from nodes.diffusion.patches.lora_file import open_lora
+from nodes.diffusion.weights.lora import fit_lora
+from nodes.diffusion.weights.lora_file import open_lora
 from nodes.model_files import file_state, opening
 from nodes.types import Clip, Model
 

@@ -232,11 +232,10 @@ class _Reading:
         for kind, data in record["status"]["messages"]:
             if kind != "execution_error" or not self._failed:
                 events += self.read({"type": kind, "data": {**data, "prompt_id": self.job_id}})
+        end = [events.pop()] if self.over else []
         for node_id, shown in record["outputs"].items():
-            events[len(events) - self.over : len(events) - self.over] = self._show(node_id, shown)
-        if not self.over:
-            events += self._end(self._finished(record["status"]["status_str"] == "success"))
-        return events
+            events += self._show(node_id, shown)
+        return events + (end or self._end(self._finished(record["status"]["status_str"] == "success")))
 
     def _executing(self, node_id: str | None) -> list[Event]:
         if node_id is None:

@@ -6,6 +6,7 @@ Knows no definition: whatever it needs is in the document.
 from dataclasses import dataclass
 from typing import Any
 
+from executor.link_types import types_fit
 from executor.schema import MISSING
 from executor.workflow.document import BYPASSED, INPUT_RAIL, MUTED, Slot, WorkflowLink, WorkflowNode
 from executor.workflow.scopes import Scope, matching
@@ -58,12 +59,6 @@ def resolve(scope: Scope, link_id: str | None, wanted: str) -> Output | Literal 
         else:
             return Output(f"{scope.prefix}{node.id}", link.origin_slot)
     return None
-
-
-def types_fit(first: str, second: str) -> bool:
-    """Whether a link may go between two slot types: equal, a wildcard, or unions that overlap."""
-    one, other = ({part.strip().upper() for part in kind.split(",")} for kind in (first, second))
-    return bool(one & other) or not {"*", ""}.isdisjoint(one | other)
 
 
 def _out_of(scope: Scope, link: WorkflowLink) -> tuple[Scope, str] | Literal | None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.masks import MaskRule
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.steering import PLAIN, Steering
@@ -99,6 +101,10 @@ class Model:
     """See `Latent.space`: of the latents that it makes."""
     text_width: int | None = None
     """Of the tokens that the network attends to; None if nobody knows."""
+    compute: torch.dtype | None = None
+    """The type that the network computes in; None leaves that to the device."""
+    alterations: tuple[Alteration, ...] = ()
+    """What is done inside the network while it computes for this model. The network itself stays as it is."""
 
 
 TextRole = Literal["l", "h", "g"]
@@ -180,6 +186,9 @@ class Condition:
     """Share of the sampling (0 is pure noise, 1 a clean latent) after which it counts."""
     end: float = 1.0
     """Share after which it no longer counts."""
+    default: bool = False
+    """Whether it counts only in so far as the others, that are none, leave room: where their weights come to less than
+    1."""
     attached: Attached = field(default_factory=dict[str, Any])
     size: PictureSize | None = None
     """None: the size of the picture that is sampled."""

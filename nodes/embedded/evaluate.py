@@ -9,6 +9,7 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
+from executor.progress import Unwatched
 from nodes.conditioning import clip_text_encode
 from nodes.diffusion.checkpoints.open import Checkpoint, open_checkpoint
 from nodes.diffusion.memory.device import DeviceMemory, choose_memory
@@ -47,19 +48,6 @@ class Scores:
             f"left and right right {self.order:6.1%} of {self.pairs} pictures with two objects\n"
             f"everything right     {self.whole:6.1%} of {self.pictures} pictures"
         )
-
-
-class _Silent:
-    """A `Progress` that no one listens to."""
-
-    def step(self, value: int, total: int, preview: object = None) -> None:
-        """Tell nobody."""
-
-    def text(self, text: str) -> None:
-        """Tell nobody."""
-
-    def check(self) -> None:
-        """Go on."""
 
 
 def unseen_prompts(seed: int = 64) -> list[tuple[Scene, str]]:
@@ -106,7 +94,7 @@ def _paint(
         negative=negative,
         latent_image=empty_latent_image(width=SIZE, height=SIZE),
         memory=memory,
-        progress=_Silent(),
+        progress=Unwatched(),
     )
     return vae_decode(samples=latent, vae=opened.vae, memory=memory)[0].movedim(-1, 0)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from executor.context import executing
 from executor.object_info import input_info
+from executor.progress import Unwatched
 from executor.schema import HIDDEN, MISSING, FolderChoices, InputSocket, NodeDefinition, NodeType, Result, RunInfo
 from nodes.packs import bridge
 from nodes.packs.facade_names import CHOICES, METHODS, ORDERS
-from nodes.packs.progress import Unwatched
 from nodes.packs.surroundings import Surroundings
 
 _SHOWN = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}

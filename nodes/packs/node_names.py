@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from executor.context import executing
-from executor.progress import Interrupted
+from executor.progress import Interrupted, Unwatched
 from executor.schema import NodeType
 from nodes.denoising import run_sampling
 from nodes.diffusion.memory.device import DeviceMemory
@@ -24,7 +24,6 @@ from nodes.diffusion.sampling.samplers import choose_sampler
 from nodes.packs import bridge
 from nodes.packs.facade import facade_class, missing_class
 from nodes.packs.facade_names import METHODS
-from nodes.packs.progress import Unwatched
 from nodes.packs.saving import saving_classes
 from nodes.packs.surroundings import Surroundings
 

@@ -1,6 +1,5 @@
 """Progress of code in packs, which nobody hands a `Progress`: found in the context, or nowhere."""
 
-from collections.abc import Callable
 from typing import Any
 
 from executor.context import executing
@@ -8,28 +7,21 @@ from executor.progress import Preview
 from nodes.packs.messages import encode_picture
 
 
-class Unwatched:
-    """Progress of a node that a pack calls outside of a run, for example in a route: nobody looks, nobody stops it."""
-
-    def step(self, value: int, total: int, preview: Callable[[], Preview] | None = None) -> None:
-        """Tell nobody."""
-
-    def text(self, text: str) -> None:
-        """Tell nobody."""
-
-    def check(self) -> None:
-        """Go on."""
-
-
 def report_progress(value: float, total: float, picture: Any = None) -> None:
-    """`value` of `total` done by the node around the caller; `picture` is a preview as packs give it: (format, PIL
-    image, largest side or None). Raises Interrupted if the run was asked to stop."""
+    """`value` of `total` done by the node around the caller; `picture` as `make_preview` takes it. Raises Interrupted
+    if the run was asked to stop."""
     context = executing.get()
     if context is not None:
-        context.progress.step(int(value), int(total), None if picture is None else lambda: _preview(picture))
+        context.progress.step(int(value), int(total), None if picture is None else lambda: make_preview(picture))
 
 
-def _preview(picture: Any) -> Preview:
-    image_format, image, largest = picture
-    png = str(image_format).upper() == "PNG"
-    return Preview(encode_picture(image_format, image, largest), "image/png" if png else "image/jpeg")
+def make_preview(picture: Any, largest: int | None = None) -> Preview:
+    """The preview that a pack shows: (format, PIL image, largest side or None), the last of which may be left out.
+
+    Where it gives no largest side, `largest` holds. What it does not call a PNG becomes a JPEG: a preview in a format
+    that nobody expects must not end the node's work.
+    """
+    image_format, image, side = (*picture, None)[:3]
+    if str(image_format).upper() == "PNG":
+        return Preview(encode_picture("PNG", image, side or largest), "image/png")
+    return Preview(encode_picture("JPEG", image, side or largest), "image/jpeg")

@@ -13,7 +13,11 @@ from nodes.declare import Shown, Socket, collect, node
 from nodes.diffusion.sampling.samplers import SAMPLERS
 from nodes.diffusion.sampling.schedules import SCHEDULERS
 
-RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "nodes.json").read_text())
+RECORDED: dict[str, dict[str, Any]] = {
+    name: recorded
+    for file in sorted((Path(__file__).parent / "data").glob("nodes*.json"))
+    for name, recorded in json.loads(file.read_text()).items()
+}
 NODES = builtin_nodes()
 Thing = Annotated[object, Socket("THING")]
 
@@ -33,7 +37,7 @@ def wire_input(socket: InputSocket) -> list[Any]:
         options |= {f"{widget.upload}_upload": True} if widget.upload else {}
         options |= {"display": "color"} if widget.kind == "color" else {}
         if widget.kind == "combo":
-            return [[] if isinstance(widget.choices, FolderChoices) else list(widget.choices), options]
+            return [[] if isinstance(widget.choices, FolderChoices) else list(widget.choices), options | socket.options]
     options |= {"lazy": True} if socket.lazy else {}
     return [socket.type, options | socket.options]
 
@@ -42,7 +46,7 @@ def recorded_input(entry: list[Any]) -> list[Any]:
     """A recorded input in one of its two notations, without what says nothing: texts for people, flags that are off."""
     options = dict(entry[1]) if len(entry) > 1 else {}
     options.pop("tooltip", None)
-    kind = options.pop("options") if entry[0] == "COMBO" else entry[0]
+    kind = options.pop("options", []) if entry[0] == "COMBO" else entry[0]
     silent = {name for name, value in options.items() if value is False and name != "default"}
     return [kind, {name: value for name, value in options.items() if name not in silent}]
 

@@ -18,7 +18,7 @@ from nodes.latent import empty_latent_image
 from nodes.loaders import Checkpoint, checkpoint_loader_simple
 from nodes.lora import lora_loader, lora_loader_model_only, lora_state
 from nodes.sampling import k_sampler
-from tests.nodes.diffusion.patches.lora_files import KINDS, kohya, kohya_text, make
+from tests.nodes.diffusion.weights.lora_files import KINDS, kohya, kohya_text, make
 
 Sample = Callable[..., torch.Tensor]
 

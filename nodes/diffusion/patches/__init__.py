@@ -1,5 +1,3 @@
-"""Changes of weights that leave the model as it was: LoRA and its kin, merging, extraction, hooks.
-
-Invariant: nothing here writes to a weight that a file or another network holds. A change computes with a tensor of its
-own, in float32, when its network becomes resident.
+"""What is done to a network while it computes: guidance, attention, blocks, shortcuts. Data on a model, never on the
+network, which several models share. It knows no node.
 """

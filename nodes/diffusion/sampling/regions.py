@@ -58,6 +58,8 @@ class Region:
     """Highest noise level at which the condition counts."""
     last: float
     """Lowest one."""
+    default: bool = False
+    """See `Condition.default`."""
 
     def active(self, sigma: float) -> bool:
         """Whether the condition counts at a noise level."""
@@ -76,6 +78,23 @@ def lay_out(groups: Sequence[Conditioning], latent: Tensor, sampling: ModelSampl
             for region in group:
                 _add_counterpart(other, region)
     return laid
+
+
+def regions_at(sigma: float, regions: Sequence[Region], latent: Tensor) -> list[Region]:
+    """The regions of one group that count at a noise level on (N, channels, h, w) latents, defaults with the weight
+    that the others leave them; those that are left none are not among them."""
+    active = [region for region in regions if region.active(sigma)]
+    found = [region for region in active if not region.default]
+    if len(found) == len(active):
+        return active
+    taken = latent.new_zeros(len(latent), 1, *latent.shape[-2:])
+    for region in found:
+        region.box.cut(taken).add_(region.weight)
+    for region in active:
+        left = region.weight * (1 - region.box.cut(taken)).clamp(min=0)
+        if region.default and left.any():
+            found.append(replace(region, weight=left))
+    return found
 
 
 def fit_mask(mask: Tensor, latent: Tensor) -> Tensor:
@@ -107,6 +126,7 @@ def _place(condition: Condition, latent: Tensor, sampling: ModelSampling) -> Reg
         weight,
         _level(condition.start, sampling),
         _level(condition.end, sampling),
+        condition.default,
     )
 
 

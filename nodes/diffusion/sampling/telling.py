@@ -8,6 +8,8 @@ from torch import Tensor
 
 from nodes.diffusion.compose import matched
 from nodes.diffusion.memory.network import Network
+from nodes.diffusion.patches.contract import Call
+from nodes.diffusion.patches.walk import around_network, blocks_of, embedding_of, walk
 from nodes.diffusion.sampling.regions import Region
 from nodes.diffusion.values import Condition, Conditioning, Model, Scene, Told
 
@@ -53,15 +55,30 @@ def check_width(model: Model, condition: Condition, which: str) -> None:
         )
 
 
-def ask_network(module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, told: Told | None = None) -> Tensor:
-    """What a UNet2DConditionModel predicts for (B, channels, h, w) `x`, which is scaled already."""
+def ask_network(
+    module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, told: Told | None = None, call: Call | None = None
+) -> Tensor:
+    """What a UNet2DConditionModel predicts for (B, channels, h, w) `x`, which is scaled already; with a call, as that
+    call's alterations want it."""
     vectors = {} if told is None else dict(told.vectors)
-    if told is not None and told.channels is not None:
-        x = torch.cat([x, told.channels], dim=1)
-    classes = vectors.pop("class_labels", None)
+    channels = None if told is None else told.channels
+
+    def network(x: Tensor) -> Tensor:
+        x = x if channels is None else torch.cat([x, channels], dim=1)
+        if call is None or not call.alterations:
+            return _forward(module, x, timestep, tokens, vectors)
+        emb = embedding_of(module, x, timestep, tokens, vectors)
+        return walk(blocks_of(module), x, emb, tokens, call)
+
+    return network(x) if call is None else around_network(network, x, call)
+
+
+def _forward(module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, vectors: dict[str, Tensor]) -> Tensor:
+    added = dict(vectors)
+    classes = added.pop("class_labels", None)
     further: dict[str, Any] = {} if classes is None else {"class_labels": classes}
-    if vectors:
-        further["added_cond_kwargs"] = vectors
+    if added:
+        further["added_cond_kwargs"] = added
     answer: Tensor = module(x, timestep, encoder_hidden_states=tokens, return_dict=False, **further)[0]
     return answer
 

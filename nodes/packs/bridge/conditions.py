@@ -13,7 +13,7 @@ _KNOWN = frozenset(
     {
         "pooled_output", "area", "strength", "set_area_to_bounds", "mask", "mask_strength", "start_percent",
         "end_percent", "width", "height", "crop_w", "crop_h", "target_width", "target_height", "aesthetic_score",
-        "concat_latent_image", "concat_mask",
+        "concat_latent_image", "concat_mask", "default",
     }
 )  # fmt: skip
 _NO_POOLED = "pooled_output is absent"
@@ -80,6 +80,8 @@ def options_of(condition: Condition) -> dict[str, Any]:
         options |= {"mask": condition.mask, "mask_strength": condition.mask_strength}
     if condition.area is not None or condition.mask is not None:
         options["set_area_to_bounds"] = condition.within_mask_bounds
+    if condition.default:
+        options["default"] = True
     if (condition.start, condition.end) != (0, 1):
         options |= {"start_percent": condition.start, "end_percent": condition.end}
     return options | _size_options(condition.size) | _picture_options(condition)
@@ -105,6 +107,7 @@ def condition_of(tokens: Tensor, options: Mapping[str, Any]) -> Condition:
         within_mask_bounds=bool(options.get("set_area_to_bounds", False)),
         start=float(options.get("start_percent", 0.0)),
         end=float(options.get("end_percent", 1.0)),
+        default=bool(options.get("default", False)),
         attached=attached,
         size=_size(options),
         aesthetic_score=options.get("aesthetic_score"),

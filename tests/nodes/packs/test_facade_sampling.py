@@ -9,7 +9,7 @@ import torch
 from nodes.builtin import builtin_nodes
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.packs.node_names import furnish
-from nodes.packs.progress import Unwatched
+from executor.progress import Unwatched
 memory = around.resources["DeviceMemory"] = DeviceMemory(torch.device("cpu"), budget=1 << 34)
 around.folders.models["checkpoints"] = (Path("models/checkpoints").absolute(),)
 around.node_types.update(builtin_nodes())

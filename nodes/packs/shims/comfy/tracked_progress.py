@@ -1,12 +1,11 @@
 """`ProgressBar`: reports to the node that runs around it, and stops with the run."""
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 from executor.context import executing
-from executor.progress import Preview
-from nodes.diffusion.preview import LARGEST, QUALITY
+from nodes.diffusion.preview import LARGEST
+from nodes.packs.progress import make_preview
 
 
 class _Switch:
@@ -45,23 +44,9 @@ class ProgressBar:
             _Switch.hook(self.current, self.total, preview, node_id=self.node_id)
         context = executing.get() or self._context
         if context is not None:
-            context.progress.step(self.current, self.total, None if preview is None else lambda: _encoded(preview))
+            shown = None if preview is None else lambda: make_preview(preview, LARGEST)
+            context.progress.step(self.current, self.total, shown)
 
     def update(self, value: int) -> None:
         """So many more steps are done."""
         self.update_absolute(self.current + value)
-
-
-def _encoded(preview: Any) -> Preview:
-    """What a pack shows: (JPEG or PNG, PIL picture, largest side or None)."""
-    form, picture, largest = (*preview, None)[:3]
-    largest = largest or LARGEST
-    if max(picture.size) > largest:
-        picture = picture.copy()
-        picture.thumbnail((largest, largest))
-    buffer = io.BytesIO()
-    if form == "PNG":
-        picture.save(buffer, "PNG", compress_level=1)
-        return Preview(buffer.getvalue(), "image/png")
-    picture.convert("RGB").save(buffer, "JPEG", quality=QUALITY)
-    return Preview(buffer.getvalue(), "image/jpeg")

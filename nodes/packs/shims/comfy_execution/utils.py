@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from executor.context import ExecutingContext, executing
-from nodes.packs.progress import Unwatched
+from executor.progress import Unwatched
 
 
 class ExecutionContext(NamedTuple):

@@ -1,6 +1,5 @@
 """`ComfyAPI`: what a running node may say while it works. It reaches the call that it runs in, and no other."""
 
-import io
 from typing import Any, ClassVar
 
 from PIL import Image
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from executor.context import executing
 from executor.progress import Preview
+from nodes.packs.progress import make_preview
 
 PREVIEW_SIZE = 512
 """Longest side of a preview in pixels, where the node does not ask for all of it."""
@@ -37,7 +37,7 @@ class ExecutionSync:
 
         def preview() -> Preview:
             assert preview_image is not None
-            return _encoded(preview_image, None if ignore_size_limit else PREVIEW_SIZE)
+            return _shown(preview_image, None if ignore_size_limit else PREVIEW_SIZE)
 
         # Steps are whole numbers on the wire; a fraction of 1 would be none of them until the end.
         whole = float(max_value).is_integer() and float(value).is_integer()
@@ -85,15 +85,10 @@ class ComfyAPISync:
         self.execution = ExecutionSync()
 
 
-def _encoded(picture: Any, longest_side: int | None) -> Preview:
+def _shown(picture: Any, longest_side: int | None) -> Preview:
     """A picture, or the first of a batch, as a JPEG."""
     if isinstance(picture, Tensor):
         first = picture[0] if picture.ndim == 4 else picture
         pixels = (first.detach().float().clamp(0, 1) * 255).byte().cpu().numpy()
         picture = Image.fromarray(pixels.squeeze())
-    small = picture.convert("RGB")
-    if longest_side is not None:
-        small.thumbnail((longest_side, longest_side))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=90)
-    return Preview(buffer.getvalue(), "image/jpeg")
+    return make_preview(("JPEG", picture, longest_side))

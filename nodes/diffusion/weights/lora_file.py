@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from nodes.diffusion.checkpoints.source import Source, open_source
-from nodes.diffusion.patches.adapters import (
+from nodes.diffusion.weights.adapters import (
     Adapter,
     Decomposed,
     Difference,
@@ -19,7 +19,7 @@ from nodes.diffusion.patches.adapters import (
     LowRank,
     Replacement,
 )
-from nodes.diffusion.patches.lora_names import FIRST_TEXT, SECOND_TEXT, UNET, Place, read_name
+from nodes.diffusion.weights.lora_names import FIRST_TEXT, SECOND_TEXT, UNET, Place, read_name
 
 Parts = Mapping[str, Tensor]
 """What a part is (see `lora_names.PARTS`) -> the file's tensor."""

@@ -15,9 +15,9 @@ from nodes.diffusion.checkpoints.header import CheckpointError
 from nodes.diffusion.checkpoints.open import Checkpoint, open_checkpoint
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.memory.network import Network
-from nodes.diffusion.patches.lora import fit_lora
-from nodes.diffusion.patches.lora_file import open_lora
-from tests.nodes.diffusion.patches.lora_files import (
+from nodes.diffusion.weights.lora import fit_lora
+from nodes.diffusion.weights.lora_file import open_lora
+from tests.nodes.diffusion.weights.lora_files import (
     ALPHA,
     KINDS,
     RANK,
