@@ -1,5 +1,7 @@
 """Pictures with few colours: a palette for each, and what stands for the colours between."""
 
+import math
+
 import numpy as np
 import torch
 from PIL import Image
@@ -33,7 +35,16 @@ def _quantized(picture: Tensor, colours: int, dither: str) -> Tensor:
         height, width = picture.shape[:2]
         size = int(dither.removeprefix("bayer-"))
         thresholds = bayer(size).repeat(-(-height // size), -(-width // size))[:height, :width, None]
-        # Thresholds as far apart as the colours of an even palette of this size would be along each channel.
-        whole = Image.fromarray(to_pixels(picture + thresholds / max(1.0, colours ** (1 / 3) - 1)))
+        whole = Image.fromarray(to_pixels(picture + thresholds * _spacing(palette)))
     few = whole.quantize(colours, palette=palette, dither=plain)
     return torch.from_numpy(np.array(few.convert("RGB"))).float() / 255
+
+
+def _spacing(palette: Image.Image) -> float:
+    """How far a colour of the palette is from its nearest neighbour, in the mean, along the channel where they differ
+    most: thresholds of that range reach the neighbour and not beyond it."""
+    colours = torch.tensor(palette.getpalette(), dtype=torch.float32).reshape(-1, 3).unique(dim=0) / 255
+    if len(colours) < 2:
+        return 0.0
+    distances = (colours[:, None] - colours[None]).abs().amax(-1)
+    return float(distances.fill_diagonal_(math.inf).amin(1).mean())

@@ -284,9 +284,7 @@ def test_a_patched_model_samples_otherwise_and_the_first_one_as_before(sample: S
 
 
 @pytest.mark.parametrize(("dtype", "epsilon"), [("fp32", 2.0**-23), ("bf16", 2.0**-8), ("fp16", 2.0**-10)])
-def test_a_model_computes_in_the_type_that_it_is_told(
-    dtype: Any, epsilon: float, sample: Sample, model: Model
-) -> None:
+def test_a_model_computes_in_the_type_that_it_is_told(dtype: Any, epsilon: float, sample: Sample, model: Model) -> None:
     before = sample(model)
     usual = model.network.dtype
     told = patches.model_compute_dtype(model=model, dtype=dtype)

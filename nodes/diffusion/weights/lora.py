@@ -9,10 +9,10 @@ from nodes.diffusion.checkpoints.detect import FAMILIES
 from nodes.diffusion.checkpoints.header import CheckpointError
 from nodes.diffusion.checkpoints.load import warn_of
 from nodes.diffusion.memory.network import Change, Network
+from nodes.diffusion.values import Model, TextEncoder, TextRole
 from nodes.diffusion.weights.adapters import Adapter, fits
 from nodes.diffusion.weights.lora_file import LayerAdapter, Lora
 from nodes.diffusion.weights.lora_names import FIRST_TEXT, SECOND_TEXT, UNET, text_layers, unet_layers
-from nodes.diffusion.values import Model, TextEncoder, TextRole
 
 _SECOND_ROLE: TextRole = "g"
 """The text model that files call the second, whether there is a first one or not."""

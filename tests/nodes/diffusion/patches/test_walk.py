@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.weights.contract import Alteration, Attending, Call, Place
+from nodes.diffusion.patches.contract import Alteration, Attending, Call, Place
 from nodes.diffusion.sampling.telling import ask_network
-from tests.nodes.diffusion.weights.small_unet import call_of, given, predict, small_unet
+from tests.nodes.diffusion.patches.small_unet import call_of, given, predict, small_unet
 from tests.nodes.small_families import SMALL
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.families.sd1 import BETA_RANGE
-from nodes.diffusion.weights.contract import Alteration, Call
+from nodes.diffusion.patches.contract import Alteration, Call
 from nodes.diffusion.sampling.prediction import make_discrete
 from nodes.diffusion.sampling.telling import ask_network
 from nodes.diffusion.values import Told
