@@ -80,14 +80,14 @@ def save_image(
     The prefix may name a subfolder, and may hold %width%, %height%, %batch_num%, %year%, %month%, %day%, %hour%,
     %minute% and %second%.
     """
-    return _save(images, ("output", filename_prefix), folders, run, SAVED_COMPRESSION)
+    return save_pictures(images, ("output", filename_prefix), folders, run, SAVED_COMPRESSION)
 
 
 @node("PreviewImage", category="image", display_name="Preview Image", is_output=True)
 def preview_image(*, images: Image, folders: Injected[Folders], run: Injected[RunInfo]) -> Shown:
     """Show pictures without saving them to the output folder."""
     # A name of its own for each call, so that a browser never shows an older preview that it still has.
-    return _save(images, ("temp", f"preview_{secrets.token_hex(4)}"), folders, run, SHOWN_COMPRESSION)
+    return save_pictures(images, ("temp", f"preview_{secrets.token_hex(4)}"), folders, run, SHOWN_COMPRESSION)
 
 
 def _loaded(name: str, folders: Folders, place: Place) -> LoadedImage:
@@ -97,7 +97,9 @@ def _loaded(name: str, folders: Folders, place: Place) -> LoadedImage:
         raise InputError("image", str(error)) from error
 
 
-def _save(images: Image, target: tuple[Place, str], folders: Folders, run: RunInfo, compression: int) -> Shown:
+def save_pictures(images: Image, target: tuple[Place, str], folders: Folders, run: RunInfo, compression: int) -> Shown:
+    """Save pictures under a folder and a prefix as PNG files that carry the workflow, and show them; `compression` is
+    zlib's level. Raises InputError for the prefix."""
     place, prefix = target
     texts: Mapping[str, Any] = {"prompt": run.prompt, **run.extra_pnginfo}
     try:

@@ -18,6 +18,8 @@ RECORDED: dict[str, dict[str, Any]] = {
     for file in sorted((Path(__file__).parent / "data").glob("nodes*.json"))
     for name, recorded in json.loads(file.read_text()).items()
 }
+NEWER: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "newer.json").read_text())
+"""Classes that came after the recorded ones, as published templates connect them."""
 NODES = builtin_nodes()
 Thing = Annotated[object, Socket("THING")]
 
@@ -79,7 +81,23 @@ def test_a_node_has_the_recorded_outputs_and_names(class_type: str) -> None:
 
 
 def test_every_declared_node_is_compared() -> None:
-    assert set(NODES) == set(RECORDED)
+    assert set(NODES) == set(RECORDED) | set(NEWER)
+
+
+@pytest.mark.parametrize("class_type", sorted(NEWER))
+def test_a_newer_node_has_the_sockets_that_published_templates_show(class_type: str) -> None:
+    definition, shown = NODES[class_type].definition, NEWER[class_type]
+    mine = {socket.name: socket.type for socket in definition.inputs}
+    for name, kind in shown["inputs"]:
+        whole, _, grown = name.partition(".")
+        if grown:
+            template = next(one for one in definition.inputs if one.name == whole).options["template"]
+            assert grown in template["names"]
+            (element,) = (template["input"].get("required") or template["input"]["optional"]).values()
+            assert element[0] == kind
+        else:
+            assert mine[name] == kind
+    assert [[socket.name, socket.type] for socket in definition.outputs] == shown["outputs"]
 
 
 @pytest.mark.parametrize("class_type", sorted(RECORDED))
