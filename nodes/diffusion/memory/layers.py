@@ -14,8 +14,15 @@ from torch import Tensor, nn
 
 def layers_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, list[str]]]:
     """(prefix of its parameters' names, layer, names of the parameters that are its own)."""
+    taken: set[int] = set()
     for name, layer in module.named_modules():
-        own = [parameter for parameter, _ in layer.named_parameters(recurse=False)]
+        if id(layer) in taken:
+            continue
+        # This one reads the parameters of its last layer without ever calling that.
+        undivided = isinstance(layer, nn.MultiheadAttention)
+        if undivided:
+            taken.update(map(id, layer.modules()))
+        own = [parameter for parameter, _ in layer.named_parameters(recurse=undivided)]
         if own:
             yield f"{name}." if name else "", layer, own
 
@@ -36,7 +43,7 @@ def form_of(module: nn.Module) -> nn.Module:
         _let_go(layer)
     for _, layer, own in layers_of(form):
         for name in own:
-            setattr(layer, name, empty(layer.get_parameter(name)))
+            put(layer, name, empty(layer.get_parameter(name)))
     return form
 
 
@@ -48,6 +55,12 @@ def _let_go(layer: nn.Module) -> None:
             layer._forward_hooks_always_called.pop(key, None)
 
 
+def put(layer: nn.Module, name: str, value: nn.Parameter) -> None:
+    """Give a layer another parameter, of its own or of one of its layers."""
+    inner, _, leaf = name.rpartition(".")
+    setattr(layer.get_submodule(inner), leaf, value)
+
+
 def bring_when_used(
     layer: nn.Module, values: Mapping[str, Callable[[], Tensor]], shapes: Mapping[str, nn.Parameter]
 ) -> Callable[[], None]:
@@ -56,17 +69,17 @@ def bring_when_used(
     In between it has `shapes`, which are on the meta device. Returns what undoes it.
     """
 
-    def put(parameters: Mapping[str, nn.Parameter]) -> None:
+    def put_all(parameters: Mapping[str, nn.Parameter]) -> None:
         for name, value in parameters.items():
-            setattr(layer, name, value)
+            put(layer, name, value)
 
     def enter(*_: Any) -> None:
-        put({name: nn.Parameter(value(), requires_grad=False) for name, value in values.items()})
+        put_all({name: nn.Parameter(value(), requires_grad=False) for name, value in values.items()})
 
     def leave(*_: Any) -> None:
-        put(shapes)
+        put_all(shapes)
 
-    put(shapes)
+    put_all(shapes)
     # A layer that fails leaves its weights too: an out-of-memory error must not keep what caused it.
     handles = (
         layer.register_forward_pre_hook(enter),

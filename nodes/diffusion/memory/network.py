@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.memory.layers import bring_when_used, empty, form_of, layers_of
+from nodes.diffusion.memory.layers import bring_when_used, empty, form_of, layers_of, put
 
 Role = Literal["unet", "vae", "text"]
 
@@ -143,7 +143,7 @@ class Network:
         self._forget()
         for _, layer, own in layers_of(self.module):
             for name in own:
-                setattr(layer, name, empty(layer.get_parameter(name)))
+                put(layer, name, empty(layer.get_parameter(name)))
         self.device, self.storage = torch.device("meta"), None
         self.held, self.whole = 0, True
 
@@ -184,7 +184,7 @@ class Network:
                 sources = {name: self._place(prefix + name, device, kinds[name], plain) for name in own}
                 if plain:
                     for name, value in sources.items():
-                        setattr(layer, name, value)
+                        put(layer, name, value)
                     continue
             values = {
                 name: partial(self._finished, prefix + name, source, device, dtype) for name, source in sources.items()

@@ -105,6 +105,13 @@ def fit_mask(mask: Tensor, latent: Tensor) -> Tensor:
     return mask.repeat(repeats, 1, 1, 1)[: len(latent)].to(latent)
 
 
+def level_after(share: float, sampling: ModelSampling) -> float:
+    """Noise level when a share of the sampling is done; the ends hold for every level beyond the trained ones too."""
+    if share <= 0:
+        return math.inf
+    return 0.0 if share >= 1 else sampling.level_at(share)
+
+
 def _place(condition: Condition, latent: Tensor, sampling: ModelSampling) -> Region:
     height, width = latent.shape[-2:]
     whole = Box(0, 0, height, width)
@@ -124,17 +131,10 @@ def _place(condition: Condition, latent: Tensor, sampling: ModelSampling) -> Reg
         box,
         condition.area is not None or (mask is not None and condition.within_mask_bounds),
         weight,
-        _level(condition.start, sampling),
-        _level(condition.end, sampling),
+        level_after(condition.start, sampling),
+        level_after(condition.end, sampling),
         condition.default,
     )
-
-
-def _level(share: float, sampling: ModelSampling) -> float:
-    """Noise level when a share of the sampling is done; the ends hold for every level beyond the trained ones too."""
-    if share <= 0:
-        return math.inf
-    return 0.0 if share >= 1 else sampling.level_at(share)
 
 
 def _box(area: Area, height: int, width: int) -> Box:
