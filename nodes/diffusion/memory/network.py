@@ -178,14 +178,15 @@ class Network:
             plain = all(kind == dtype for kind in kinds.values())
             if keep is not None and self.held + sizes[index] > keep:
                 self.whole = False
-                sources = {name: self.weights[prefix + name] for name in own}
+                sources: dict[str, Tensor] = {name: self.weights[prefix + name] for name in own}
             else:
                 self.held += sizes[index]
-                sources = {name: self._place(prefix + name, device, kinds[name], plain) for name in own}
+                placed = {name: self._place(prefix + name, device, kinds[name], plain) for name in own}
                 if plain:
-                    for name, value in sources.items():
+                    for name, value in placed.items():
                         put(layer, name, value)
                     continue
+                sources = dict(placed)
             values = {
                 name: partial(self._finished, prefix + name, source, device, dtype) for name, source in sources.items()
             }
