@@ -3,6 +3,7 @@
 from executor.schema import NodeType
 from nodes import (
     batches,
+    clip_vision,
     compositing,
     conditioning,
     conditioning_picture,
@@ -43,6 +44,7 @@ MODULES = (
     conditioning_picture,
     conditioning_properties,
     controlnet,
+    clip_vision,
     latent,
     latent_edit,
     latent_operations,

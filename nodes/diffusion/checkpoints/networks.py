@@ -15,8 +15,8 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
-from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel
+from transformers.models.clip.configuration_clip import CLIPTextConfig, CLIPVisionConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPVisionModelWithProjection
 
 from nodes.diffusion.families.clip import PROJECTION
 
@@ -44,6 +44,14 @@ def make_text_model(config: Mapping[str, Any], projection: int | None = None) ->
     if projection is not None:
         name = PROJECTION.removesuffix(".weight")
         model.add_module(name, _empty(lambda: nn.Linear(config["hidden_size"], projection, bias=False)))
+    return model
+
+
+def make_vision_model(config: Mapping[str, Any]) -> nn.Module:
+    """CLIPVisionModelWithProjection on the meta device, in evaluation mode, with its position ids in place."""
+    model = _empty(lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(**config)))
+    embeddings: Any = model.get_submodule("vision_model.embeddings")
+    embeddings.register_buffer("position_ids", torch.arange(embeddings.num_positions)[None], persistent=False)
     return model
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.memory.layers import bring_when_used, empty, form_of, layers_of, put
+from nodes.diffusion.memory.packed import PACKED
 
 Role = Literal["unet", "vae", "text"]
 
@@ -55,6 +56,8 @@ class Network:
         """The network that this is a variant of."""
         self.pinned: torch.device | None = None
         """The device that it always computes on; None leaves that to `DeviceMemory`."""
+        self.stays_packed = True
+        """Whether packed weights are unpacked at every use; otherwise once, when they are loaded."""
         self.device = torch.device("meta")
         self.dtype = torch.float32
         self.storage: torch.dtype | None = None
@@ -89,7 +92,8 @@ class Network:
         made = Network(self.role, None, self.weights, self.kept, self.scales)
         names = self.changes.keys() | changes.keys()
         made.changes = {name: (*self.changes.get(name, ()), *changes.get(name, ())) for name in names}
-        made.origin, made.pinned, made._copies = self.origin, self.pinned, self._copies
+        made.origin, made._copies = self.origin, self._copies
+        made.pinned, made.stays_packed = self.pinned, self.stays_packed
         return made
 
     def value(self, name: str) -> Tensor:
@@ -148,7 +152,7 @@ class Network:
         self.held, self.whole = 0, True
 
     def bytes_as(self, dtype: torch.dtype, storage: torch.dtype | None = None) -> int:
-        """Memory that the parameters take in `dtype`, matrices in `storage` if there is one."""
+        """Memory that the parameters take in `dtype`, matrices in `storage` if there is one, or packed."""
         return sum(self._bytes(name, dtype, storage) for name in self.weights)
 
     def changed_bytes_as(self, dtype: torch.dtype) -> int:
@@ -231,9 +235,11 @@ class Network:
 
     def _kept_in(self, name: str, dtype: torch.dtype, storage: torch.dtype | None) -> torch.dtype:
         """Norms and biases keep their precision: they are small, and eight bits would show."""
-        if name in self.kept:
-            return self.kept[name]
+        kept = self.kept.get(name)
+        if kept is not None and (self.stays_packed or kept != PACKED):
+            return kept
         return dtype if storage is None or self.weights[name].ndim < 2 else storage
 
     def _bytes(self, name: str, dtype: torch.dtype, storage: torch.dtype | None) -> int:
-        return self.weights[name].numel() * self._kept_in(name, dtype, storage).itemsize
+        weight, kind = self.weights[name], self._kept_in(name, dtype, storage)
+        return weight.nbytes if kind == PACKED else weight.numel() * kind.itemsize
