@@ -7,7 +7,8 @@ import { linkInto, nodeId, type Point } from "./graph/document.ts";
 import type { Json, JsonObject } from "./graph/json.ts";
 import { writePrompt } from "./graph/write_prompt.ts";
 import { widgetsOf } from "./graph/widgets.ts";
-import { curveOf, partsOf, pointOn } from "./canvas/scene.ts";
+import { partsOf, pointOn } from "./canvas/curves.ts";
+import { curveOf } from "./canvas/scene.ts";
 import { toScreen, type Viewport } from "./canvas/viewport.ts";
 import { overallProgress, phaseOf, type RunState } from "./store/run_state.ts";
 
