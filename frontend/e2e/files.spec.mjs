@@ -45,7 +45,7 @@ const BAD = [
   ["list.json", "[1, 2]", /“list\.json” is JSON but no workflow/],
   ["empty.json", "", /“empty\.json” is empty/],
   ["plain.png", discPng(8, [0, 0, 0], [9, 9, 9]), /“plain\.png” is a picture that carries no workflow/],
-  ["film.bin", Buffer.from([0, 1, 2, 3]), /“film\.bin” is neither JSON nor a PNG/],
+  ["film.bin", Buffer.from([0, 1, 2, 3]), /“film\.bin” is no kind of file that carries a workflow/],
 ];
 for (const [name, content, message] of BAD) {
   test(`${name} is refused with one sentence and the open workflow stays`, async () => {

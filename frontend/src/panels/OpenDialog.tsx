@@ -29,13 +29,14 @@ export function OpenDialog({ onClose }: { readonly onClose: () => void }) {
         <UploadIcon /> From this computer…
       </button>
       <p className="hint">
-        A workflow or API prompt (.json), or a picture (.png) that carries one. Dropping it on the canvas does the same.
+        A workflow or API prompt (.json), a picture, film or latent that carries one, or A1111&rsquo;s text. Dropping it
+        on the canvas does the same.
       </p>
       <input
         ref={picker}
         type="file"
         hidden
-        accept=".json,.png,application/json,image/png"
+        accept=".json,.png,.webp,.mp4,.mov,.m4v,.webm,.mkv,.latent,.safetensors,.txt"
         aria-label="Workflow file"
         data-testid="open-file"
         onChange={(event) => {

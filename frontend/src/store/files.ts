@@ -1,7 +1,7 @@
 /** Opening, saving and drafts: between files, the server's workflows, the browser's storage and the document. */
 import { type GraphNode, EMPTY_DOCUMENT, type NodeId, type Point, type WorkflowDocument } from "../graph/document.ts";
 import { type Json, type JsonObject, writeJson } from "../graph/json.ts";
-import { openFile, openJson, openText, type Opened } from "../graph/open_file.ts";
+import { neededBytes, openFile, openJson, openText, type Opened } from "../graph/open_file.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
@@ -78,7 +78,7 @@ export class Files {
 
   async openFiles(files: Iterable<File>): Promise<void> {
     for (const file of files) {
-      const bytes = new Uint8Array(await file.arrayBuffer());
+      const bytes = await bytesOf(file);
       await this.ready();
       await this.show(await openFile(file.name, bytes, this.editor.definitions), baseName(file.name));
     }
@@ -150,6 +150,7 @@ export class Files {
     }
     const document = opened.needsLayout ? await this.arranged(opened.document) : opened.document;
     this.editor.load(document, name, stored);
+    if (opened.notice !== null) this.editor.toast("info", opened.notice);
     const unknown = this.unknownTypes(document);
     if (unknown.length > 0 && this.editor.documents.getState().hasDefinitions) {
       const names = unknown.slice(0, 3).join(", ") + (unknown.length > 3 ? ` and ${unknown.length - 3} more` : "");
@@ -248,8 +249,15 @@ function sizedNodes(document: WorkflowDocument, { definitions }: Pick<Editor, "d
   });
 }
 
+/** As much of a file as opening it needs: a checkpoint's header, not all its tensors. */
+async function bytesOf(file: File): Promise<Uint8Array> {
+  const start = new Uint8Array(await file.slice(0, 16).arrayBuffer());
+  const end = neededBytes(start) ?? file.size;
+  return new Uint8Array(await file.slice(0, end).arrayBuffer());
+}
+
 function baseName(path: string): string {
-  return (path.split("/").at(-1) ?? path).replace(/\.(json|png)$/i, "");
+  return (path.split("/").at(-1) ?? path).replace(/\.(json|png|webp|mp4|mov|webm|mkv|latent|safetensors|txt)$/i, "");
 }
 
 function download(name: string, text: string): void {

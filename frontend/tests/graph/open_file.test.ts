@@ -47,7 +47,7 @@ describe("what cannot be opened is refused with a sentence that names the file",
     ["list.json", "[1]", /^“list\.json” is JSON but no workflow/],
     ["prompt.json", '{"1": {"inputs": {}}}', /^“prompt\.json” is JSON but no workflow/],
     ["empty.json", "  ", /^“empty\.json” is empty\.$/],
-    ["film.mp4", new Uint8Array([0, 0, 0, 32]), /^“film\.mp4” is neither JSON nor a PNG picture/],
+    ["film.bin", new Uint8Array([0, 0, 0, 32]), /^“film\.bin” is no kind of file that carries a workflow/],
     [
       "plain.png",
       new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]),

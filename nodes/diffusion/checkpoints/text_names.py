@@ -60,6 +60,11 @@ def _open_take(name: str) -> Take:
         return Take(OPEN_PROJECTION, transposed=True)
     if name in _OPEN_ENDS:
         return Take(_OPEN_ENDS[name])
+    return open_layer(name)
+
+
+def open_layer(name: str) -> Take:
+    """Where OpenCLIP's layout, of text and of vision models, has a parameter of a layer. KeyError for any other."""
     match = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", name)
     if match is None:
         raise KeyError(f"'{name}' has no place in OpenCLIP's layout.")

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nodes.diffusion.patches.contract import Alteration, Call
+from nodes.diffusion.sampling.control import shared
 from nodes.diffusion.sampling.prediction import ModelSampling
-from nodes.diffusion.sampling.regions import Region, lay_out
+from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
 from nodes.diffusion.sampling.samplers.contract import Denoiser
-from nodes.diffusion.sampling.steering import Guided, perpendicular, steer
+from nodes.diffusion.sampling.steering import Ask, Guided, perpendicular, steer
 from nodes.diffusion.sampling.telling import Telling, ask_network
 from nodes.diffusion.values import Conditioning, Model, Told
 
@@ -100,6 +102,10 @@ class Pass:
     """For each region, the index of the conditioning that it belongs to."""
     told: Told = field(default_factory=Told)
     """What the network is told besides the tokens, with B rows everywhere."""
+    alterations: tuple[Alteration, ...] = ()
+    """What is done inside the network meanwhile."""
+    run: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    """What alterations keep from step to step."""
 
 
 Around = Callable[[Callable[[Pass], Tensor], Pass], Tensor]
@@ -110,16 +116,25 @@ class Predictions:
     """What the network makes of a latent under several conditionings."""
 
     def __init__(
-        self, model: Model, groups: Sequence[Conditioning], latent: Tensor, around: Around | None = None
+        self,
+        model: Model,
+        groups: Sequence[Conditioning],
+        latent: Tensor,
+        around: Around | None = None,
+        run: dict[Any, Any] | None = None,
     ) -> None:
-        """`model` must be resident while the object is used. Raises ValueError if an area lies outside `latent`, or if
-        a condition is for another model."""
+        """`model` must be resident while the object is used. `run`: what is kept from step to step, if the object does
+        not live as long as the run. Raises ValueError if an area lies outside `latent`, or if a condition is for
+        another model."""
         self.sampling = model.sampling
-        self._model = model
+        self.run: dict[Any, Any] = {} if run is None else run
+        self._model, self._latent = model, latent
         self._around = around
+        groups = shared(groups)
         self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
         self._telling = Telling(model, groups, latent)
+        self._others: dict[int, Predictions] = {}
         device, dtype = model.network.device, model.network.dtype
         self._tokens = {
             id(region.condition): region.condition.tokens.to(device, dtype)
@@ -127,11 +142,13 @@ class Predictions:
             for region in group
         }
 
-    def __call__(self, x: Tensor, sigma: float, wanted: Sequence[int]) -> list[Tensor]:
+    def __call__(
+        self, x: Tensor, sigma: float, wanted: Sequence[int], alterations: tuple[Alteration, ...] = ()
+    ) -> list[Tensor]:
         """Denoised latent for each of the groups in `wanted`: the mean of its conditions, weighted in every cell.
 
         Where no condition of a group counts, its denoised latent is 0. Conditions that look at cuts of one size go
-        through the network in one batch.
+        through the network in one batch. `alterations` act besides the model's own.
         """
         if x.shape[-2:] != self._size:  # a sampler that lets latents grow
             self._groups, self._size = lay_out(self._conditionings, x, self.sampling), x.shape[-2:]
@@ -139,36 +156,69 @@ class Predictions:
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
         batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
         for index in wanted:
-            for region in self._groups[index]:
-                if region.active(sigma):
-                    batches.setdefault((region.box.height, region.box.width), []).append((index, region))
+            for region in regions_at(sigma, self._groups[index], x):
+                batches.setdefault((region.box.height, region.box.width), []).append((index, region))
         for batch in batches.values():
-            for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch), strict=True):
+            for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch, alterations), strict=True):
                 region.box.cut(totals[index]).add_(denoised * region.weight)
                 region.box.cut(weights[index]).add_(region.weight)
         return [totals[index] / weights[index].clamp(min=_TINY) for index in wanted]
 
-    def _denoise(self, x: Tensor, sigma: float, batch: Sequence[tuple[int, Region]]) -> Tensor:
+    def asking(self, sigma: float) -> Ask:
+        """Asks about one conditioning at a noise level: one of the groups, or another one."""
+
+        def ask(which: int | Conditioning, x: Tensor, *alterations: Alteration) -> Tensor:
+            if isinstance(which, int):
+                return self(x, sigma, (which,), alterations)[0]
+            return self._about(which)(x, sigma, (0,), alterations)[0]
+
+        return ask
+
+    def _about(self, conditioning: Conditioning) -> "Predictions":
+        made = self._others.get(id(conditioning))
+        if made is None:
+            made = Predictions(self._model, (conditioning,), self._latent, self._around, self.run)
+            self._others[id(conditioning)] = made
+        return made
+
+    def _denoise(
+        self, x: Tensor, sigma: float, batch: Sequence[tuple[int, Region]], alterations: tuple[Alteration, ...]
+    ) -> Tensor:
         """Denoised cut of the latent for each region: (regions, N, channels, height, width)."""
         cuts = torch.cat([region.box.cut(x) for _, region in batch])
         contexts = [self._tokens[id(region.condition)] for _, region in batch]
         levels = torch.full((len(cuts),), sigma, device=x.device)
         tokens = torch.cat([_for_each(context, len(x)) for context in _equally_long(contexts)])
-        one = Pass(cuts, levels, tokens, tuple(index for index, _ in batch), self._telling.batch(batch, x))
+        one = Pass(
+            cuts,
+            levels,
+            tokens,
+            tuple(index for index, _ in batch),
+            self._telling.batch(batch, x, sigma),
+            (*self._model.alterations, *alterations),
+            self.run,
+        )
         denoised = self._around(self._through, one) if self._around else self._through(one)
         return denoised.unflatten(0, (len(batch), len(x)))
 
     def _through(self, one: Pass) -> Tensor:
-        return denoise(self._model, one.x, one.sigma, one.tokens, one.told)
+        return denoise(self._model, one)
 
 
-def denoise(model: Model, x: Tensor, sigma: Tensor, tokens: Tensor, told: Told | None = None) -> Tensor:
-    """The clean latents that a resident network sees in (B, channels, h, w) `x` at levels (B,) under (B, tokens, width)
-    `tokens` and what else it is told."""
+def denoise(model: Model, one: Pass) -> Tensor:
+    """The clean latents (B, channels, h, w) that a resident network sees in a batch."""
     network, sampling = model.network, model.sampling
-    scaled = sampling.network_input(x, sigma).to(network.dtype)
-    prediction = ask_network(network.module, scaled, sampling.timestep(sigma), tokens, told)
-    return sampling.denoised(prediction.to(x.dtype), x, sigma)
+    scaled = sampling.network_input(one.x, one.sigma).to(network.dtype)
+    call = call_of(model, one) if one.alterations else None
+    prediction = ask_network(network.module, scaled, sampling.timestep(one.sigma), one.tokens, one.told, call)
+    return sampling.denoised(prediction.to(one.x.dtype), one.x, one.sigma)
+
+
+def call_of(model: Model, one: Pass) -> Call:
+    """What alterations are told of a batch."""
+    width: int = model.network.module.config.block_out_channels[0]
+    size = (one.x.shape[-2], one.x.shape[-1])
+    return Call(one.alterations, float(one.sigma[0]), model.sampling, one.groups, size, width, one.run)
 
 
 def with_mask(guider: Guider, mask: Tensor) -> Guider:
@@ -182,14 +232,19 @@ class _Steered:
 
     def __init__(self, predictions: Predictions, model: Model) -> None:
         self._predictions, self._steering = predictions, model.steering
-        self._run: dict[str, Any] = {}
 
     @property
     def sampling(self) -> ModelSampling:
         return self._predictions.sampling
 
     def _guided(self, x: Tensor, sigma: float, positive: Tensor, negative: Tensor, cfg: float) -> Tensor:
-        return steer(self._steering, Guided(x, sigma, positive, negative, cfg, self.sampling, positive, self._run))
+        return steer(self._steering, self._step(x, sigma, positive, negative, cfg, positive))
+
+    def _step(
+        self, x: Tensor, sigma: float, positive: Tensor, negative: Tensor, cfg: float, denoised: Tensor
+    ) -> Guided:
+        asking = self._predictions.asking(sigma)
+        return Guided(x, sigma, positive, negative, cfg, self.sampling, denoised, self._predictions.run, asking)
 
 
 class _CfgModel(_Steered):
@@ -238,7 +293,7 @@ class _PerpNegModel(_Steered):
     def pair(self, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         positive, negative, empty = self._predictions(x, sigma, (0, 1, 2))
         guided = perpendicular(positive, negative, empty, self._guider.cfg, self._guider.scale)
-        step = Guided(x, sigma, positive, empty, self._guider.cfg, self.sampling, guided, self._run)
+        step = self._step(x, sigma, positive, empty, self._guider.cfg, guided)
         for formula in self._steering.after:
             step = replace(step, denoised=formula(step))
         return step.denoised, empty

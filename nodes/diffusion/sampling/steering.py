@@ -5,12 +5,27 @@ A model carries a `Steering`; each formula reads one step's predictions and chan
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.prediction import ModelSampling
+
+
+class Ask(Protocol):
+    """Asks the network once more in the same step."""
+
+    def __call__(self, which: Any, x: Tensor, *alterations: Alteration) -> Tensor:
+        """What it denoises (N, channels, h, w) `x` to under `which`, a conditioning or the index of one of those that
+        it was asked about: 0 is what is wanted, 1 what is not. With further alterations."""
+        ...
+
+
+def cannot_ask(which: Any, x: Tensor, *alterations: Alteration) -> Tensor:  # noqa: ARG001 the protocol's
+    """Where there is no network. Raises RuntimeError."""
+    raise RuntimeError("This step of guidance has no network that could be asked once more.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +44,7 @@ class Guided:
     """What guidance has made of it so far."""
     run: dict[str, Any] = field(default_factory=dict[str, Any])
     """What a formula keeps from step to step of one run."""
+    ask: Ask = cannot_ask
 
 
 Formula = Callable[[Guided], Tensor]

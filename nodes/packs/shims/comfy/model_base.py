@@ -15,6 +15,8 @@ import comfy.latent_formats
 import comfy.patcher_extension as extension
 import comfy.utils
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from nodes.diffusion.patches.contract import Alteration, Call
+from nodes.diffusion.sampling.guidance import Pass, call_of
 from nodes.diffusion.values import Model, Told
 from nodes.packs.bridge import levels
 from nodes.packs.bridge.missing import refuse
@@ -156,10 +158,19 @@ class BaseModel(torch.nn.Module):
             context=c_crossattn.to(network.device, network.dtype),
             control=None,
             transformer_options=options,
-            told=Told(kwargs.pop("told_vectors", {}), c_concat),
+            told=Told(kwargs.pop("told_vectors", {}), c_concat, kwargs.pop("told_controls", ())),
+            call=self._call(x, t, options, kwargs.pop("alterations", self.value.alterations)),
             **kwargs,
         )
         return schedule.denoised(prediction.to(x.dtype), x, t)
+
+    def _call(self, x: Tensor, t: Tensor, options: dict[str, Any], alterations: tuple[Alteration, ...]) -> Call | None:
+        """What our own alterations are told of a batch; None if there are none."""
+        if not alterations:
+            return None
+        groups = tuple(options.get("cond_or_uncond") or (0,))
+        one = Pass(x, t, x, groups, alterations=alterations, run=self.steered)
+        return call_of(self.sampled_value(), one)
 
     def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, **told: Any) -> Tensor:
         answer: Tensor = self.diffusion_model(x, timesteps, context=context, **told)

@@ -14,7 +14,7 @@ import comfy.model_management
 import comfy.patcher_extension as extension
 from comfy.conds_of_packs import conditioning_of
 from nodes.diffusion.sampling.guidance import Pass, Predictions
-from nodes.diffusion.sampling.steering import Guided, steer
+from nodes.diffusion.sampling.steering import Guided, cannot_ask, steer
 
 Conds = list[dict[str, Any]]
 
@@ -84,7 +84,10 @@ def cfg_function(
 
         steering = replace(steering, formula=theirs)
     level, sampling = float(timestep.reshape(-1)[0]), model.sampled_value().sampling
-    step = Guided(x, level, cond_pred, uncond_pred, cond_scale, sampling, cond_pred, model.steered)
+    ask = cannot_ask
+    if cond is not None:
+        ask = _predictions(model, [cond, uncond], x, timestep, options).asking(level)
+    step = Guided(x, level, cond_pred, uncond_pred, cond_scale, sampling, cond_pred, model.steered, ask)
     return _after(steer(steering, step), cond_pred, uncond_pred, {**told, "cond": cond, "uncond": uncond})
 
 
@@ -135,10 +138,17 @@ def _predict(
     wanted: Sequence[int] | None = None,
 ) -> list[Tensor]:
     comfy.model_management.throw_exception_if_processing_interrupted()
+    predictions = _predictions(model, conds, x, timestep, options)
+    return predictions(x, float(timestep.reshape(-1)[0]), range(len(conds)) if wanted is None else wanted)
+
+
+def _predictions(
+    model: Any, conds: Sequence[Conds | None], x: Tensor, timestep: Tensor, options: dict[str, Any]
+) -> Predictions:
     groups = [conditioning_of(cond) for cond in conds]
     start = x if model.start is None or model.start.shape != x.shape else model.start
-    predictions = Predictions(model.sampled_value(), groups, start, _around(model, timestep, options))
-    return predictions(x, float(timestep.reshape(-1)[0]), range(len(groups)) if wanted is None else wanted)
+    around = _around(model, timestep, options)
+    return Predictions(model.sampled_value(), groups, start, around, model.steered)
 
 
 def _around(model: Any, timestep: Tensor, options: dict[str, Any]) -> Callable[[Any, Pass], Tensor]:
@@ -150,6 +160,10 @@ def _around(model: Any, timestep: Tensor, options: dict[str, Any]) -> Callable[[
         told = {"c_crossattn": one.tokens, "transformer_options": transformer}
         if one.told.channels is not None:
             told["c_concat"] = one.told.channels
+        if one.alterations:
+            told["alterations"] = one.alterations
+        if one.told.controls:
+            told["told_controls"] = one.told.controls
         if one.told.vectors:
             told["told_vectors"] = one.told.vectors
         if "model_function_wrapper" not in options:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from comfy.patches_at_work import step_of
+from nodes.diffusion.patches.walk import transform, transform_once
 from nodes.packs.bridge.missing import refuse
 
 Attention = Callable[..., Tensor]
@@ -178,44 +180,7 @@ class BasicTransformerBlock(nn.Module):
         self, x: Tensor, context: Tensor | None = None, transformer_options: dict[str, Any] | None = None
     ) -> Tensor:
         """(B, tokens, width), with the patches in the options."""
-        options = transformer_options or {}
-        patches = options.get("patches", {})
-        told = {name: value for name, value in options.items() if name not in ("patches", "patches_replace")}
-        told |= {"n_heads": self.n_heads, "dim_head": self.d_head, "attn_precision": self.attn1.attn_precision}
-        x = x + _attended(self.attn1, "attn1", self.norm1(x), None, options, told)
-        for patch in patches.get("middle_patch", ()):
-            x = patch(x, told)
-        x = x + _attended(self.attn2, "attn2", self.norm2(x), context, options, told)
-        return x + self.ff(self.norm3(x))
-
-
-def _attended(
-    attention: CrossAttention,
-    name: str,
-    x: Tensor,
-    context: Tensor | None,
-    options: dict[str, Any],
-    told: dict[str, Any],
-) -> Tensor:
-    """What attention gives for `x`, with the patches of this name: before it, in its place, and after it."""
-    patches, value = options.get("patches", {}), None
-    for patch in patches.get(f"{name}_patch", ()):
-        context = default(context, x)
-        x, context, value = patch(x, context, default(value, context), told)
-    replacements = options.get("patches_replace", {}).get(name, {})
-    block = options.get("block")
-    replacement = None
-    if block is not None:
-        replacement = replacements.get((*block, options.get("block_index", 0)), replacements.get(tuple(block)))
-    if replacement is None:
-        x = attention(x, context=context, value=value)
-    else:
-        context = default(context, x)
-        keys, values = attention.to_k(context), attention.to_v(default(value, context))
-        x = attention.to_out(replacement(attention.to_q(x), keys, values, told))
-    for patch in patches.get(f"{name}_output_patch", ()):
-        x = patch(x, told)
-    return x
+        return transform_once(self, x, step_of(transformer_options, x, None, context))
 
 
 class SpatialTransformer(nn.Module):
@@ -243,18 +208,7 @@ class SpatialTransformer(nn.Module):
         self, x: Tensor, context: Tensor | None = None, transformer_options: dict[str, Any] | None = None
     ) -> Tensor:
         """(B, channels, h, w)."""
-        options = {} if transformer_options is None else transformer_options
-        start, (height, width) = x, x.shape[-2:]
-        x = self.norm(x)
-        x = x if self.use_linear else self.proj_in(x)
-        x = x.flatten(2).transpose(1, 2)
-        x = self.proj_in(x) if self.use_linear else x
-        for index, block in enumerate(self.transformer_blocks):
-            x = block(x, context=context, transformer_options={**options, "block_index": index})
-        x = self.proj_out(x) if self.use_linear else x
-        x = x.transpose(1, 2).unflatten(2, (height, width))
-        x = x if self.use_linear else self.proj_out(x)
-        return x + start
+        return transform(self, bool(self.use_linear), x, step_of(transformer_options, x, None, context))
 
 
 class SpatialVideoTransformer(SpatialTransformer):

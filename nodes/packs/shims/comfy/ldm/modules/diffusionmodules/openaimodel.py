@@ -3,6 +3,8 @@
 It shares all layers with diffusers' network (`UNetModel.of`), which does the work as long as no pack changed anything.
 """
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +12,19 @@ from torch import Tensor, nn
 
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
+from comfy.patches_at_work import PackPatches, lent, patches_act, step_of
+from nodes.diffusion.patches.contract import Attending, Call
+from nodes.diffusion.patches.walk import (
+    Blocks,
+    Part,
+    Step,
+    around_network,
+    attention,
+    embedding_of,
+    projected,
+    walk,
+)
+from nodes.diffusion.sampling.control import residuals
 from nodes.diffusion.sampling.telling import ask_network
 from nodes.diffusion.values import Told
 from nodes.packs.bridge.missing import refuse
@@ -174,55 +189,42 @@ class UNetModel(_Shared):
         control: Any = None,
         transformer_options: dict[str, Any] | None = None,
         told: Told | None = None,
+        call: Call | None = None,
         **_: Any,
     ) -> Tensor:
-        """The prediction for (B, channels, h, w) `x`; `told` is what our networks hear besides the text."""
+        """The prediction for (B, channels, h, w) `x`; `told` is what our networks hear besides the text, `call` what
+        our own alterations are told."""
         options = dict(transformer_options or {})
         if y is not None:
             raise refuse("UNets that node packs tell more than the text are")
-        if context is not None and not (self.changed or control or _patched(options)):
-            return ask_network(self.whole, x, timesteps, context, told)
+        altered = call or Call((), 0.0, None, (0,), (x.shape[-2], x.shape[-1]), self.model_channels, {})
+        if patches_act(options):
+            options["original_shape"] = list(x.shape)
+            altered = replace(altered, alterations=(*altered.alterations, PackPatches(options)))
+        if context is not None and not self.changed:
+            return ask_network(self.whole, x, timesteps, context, told, altered if altered.alterations else None)
+        return around_network(lambda x: self._walk(x, timesteps, context, told, altered, options), x, altered)
+
+    def _walk(
+        self, x: Tensor, timesteps: Tensor, context: Tensor | None, told: Told | None, call: Call, options: Any
+    ) -> Tensor:
+        """The same with the layers that packs replaced."""
         if told is not None and told.channels is not None:
             x = torch.cat([x, told.channels], dim=1)
-        return self._walk(x, self._embedded(x, timesteps, context, told), context, control, options)
-
-    def _embedded(self, x: Tensor, timesteps: Tensor, context: Tensor | None, told: Told | None) -> Tensor:
-        """The timestep, and what else the network is told, as one vector."""
-        ours, vectors = self.whole, {} if told is None else dict(told.vectors)
-        emb: Tensor = self.time_embed(ours.get_time_embed(sample=x, timestep=timesteps))
-        classes = ours.get_class_embed(sample=x, class_labels=vectors.pop("class_labels", None))
-        more = ours.get_aug_embed(emb=emb, encoder_hidden_states=context, added_cond_kwargs=vectors)
-        for vector in (classes, more):
-            emb = emb if vector is None else emb + vector
-        return emb
-
-    def _walk(self, x: Tensor, emb: Tensor, context: Tensor | None, control: Any, options: dict[str, Any]) -> Tensor:
-        patches = options.get("patches", {})
-        options["original_shape"] = list(x.shape)
-        for patch in patches.get("emb_patch", ()):
-            emb = patch(emb, self.model_channels, options)
-        h, kept = x, []
-        for number, block in enumerate(self.input_blocks):
-            options["block"] = ("input", number)
-            h = apply_control(forward_timestep_embed(block, h, emb, context, options), control, "input")
-            for patch in patches.get("input_block_patch", ()):
-                h = patch(h, options)
-            kept.append(h)
-            for patch in patches.get("input_block_patch_after_skip", ()):
-                h = patch(h, options)
-        options["block"] = ("middle", 0)
-        h = apply_control(forward_timestep_embed(self.middle_block, h, emb, context, options), control, "middle")
-        for patch in patches.get("middle_block_patch", ()):
-            h = patch(h, options)
-        for number, block in enumerate(self.output_blocks):
-            options["block"] = ("output", number)
-            skipped = apply_control(kept.pop(), control, "output")
-            for patch in patches.get("output_block_patch", ()):
-                h, skipped = patch(h, skipped, options)
-            h = torch.cat([h, skipped], dim=1)
-            h = forward_timestep_embed(block, h, emb, context, options, kept[-1].shape if kept else None)
-        answer: Tensor = self.out(h)
-        return answer
+        blocks = Blocks(
+            [_parts_of(block, options) for block in self.input_blocks],
+            _parts_of(self.middle_block, options),
+            [_parts_of(block, options) for block in self.output_blocks],
+            self.out,
+            partial(_transformer, options),
+            _attention,
+        )
+        vectors = {} if told is None else dict(told.vectors)
+        tokens: Any = context  # layers of packs may do without
+        if told is not None and told.controls:
+            latents = x if told.channels is None else x[:, : -told.channels.shape[1]]
+            call = residuals(told.controls, latents, timesteps, tokens, vectors).added_to(call, self.whole)
+        return walk(blocks, x, embedding_of(self.whole, x, timesteps, tokens, vectors), tokens, call)
 
 
 def forward_timestep_embed(
@@ -235,16 +237,11 @@ def forward_timestep_embed(
     **_: Any,
 ) -> Tensor:
     """(B, channels, h, w) through the parts of one block. Parts of packs are told what those in their place are."""
+    options = {} if transformer_options is None else transformer_options
+    step = step_of(options, x, emb, context)
+    step.grown = None if output_shape is None else (output_shape[-2], output_shape[-1])
     for layer in ts:
-        match layer:
-            case TimestepBlock():
-                x = layer(x, emb)
-            case SpatialTransformer():
-                x = layer(x, context, transformer_options)
-            case Upsample():
-                x = layer(x, output_shape=output_shape)
-            case _:
-                x = layer(x)
+        x = _through(layer, options, x, step)
     return x
 
 
@@ -264,5 +261,28 @@ def _parts(block: Any, index: int) -> list[nn.Module]:
     return [*made, SpatialTransformer.of(attentions[index])] if attentions else made
 
 
-def _patched(options: dict[str, Any]) -> bool:
-    return any(options.get("patches", {}).values()) or any(options.get("patches_replace", {}).values())
+def _parts_of(block: Any, options: dict[str, Any]) -> list[Part]:
+    return [partial(_through, layer, options) for layer in block]
+
+
+def _through(layer: Any, options: dict[str, Any], h: Tensor, step: Step) -> Tensor:
+    """Through one layer, which a pack may have put there."""
+    match layer:
+        case TimestepBlock():
+            return layer(h, step.emb)
+        case SpatialTransformer():
+            return layer(h, step.tokens, lent(step, options))
+        case Upsample():
+            return layer(h, output_shape=step.grown)
+    return layer(h)
+
+
+def _transformer(options: dict[str, Any], block: Any, h: Tensor, step: Step) -> Tensor:
+    return block(h, context=step.tokens, transformer_options=lent(step, options))
+
+
+def _attention(what: Attending) -> Tensor:
+    """Of a layer that a pack may have put there; one that was replaced by a patch goes through our projections."""
+    if what.core is not attention:
+        return projected(what)
+    return what.attention(what.x, context=what.context, value=what.value)

@@ -1,6 +1,6 @@
 import { deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { readPngTexts } from "../../src/graph/png.ts";
+import { readPngTexts } from "../../../src/graph/carriers/png.ts";
 
 const SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
 

@@ -1,4 +1,7 @@
-/** Text that a PNG carries: tEXt, zTXt and iTXt chunks. Source: the PNG specification, third edition, 11.3.3. */
+/**
+ * Text that a PNG carries: tEXt, zTXt and iTXt chunks (the PNG specification, third edition, 11.3.3), and the `comf`
+ * chunks of animated ones, which are built as tEXt is.
+ */
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 
@@ -29,6 +32,7 @@ async function readTextChunk(type: string, data: Uint8Array): Promise<{ keyword:
   const keyword = latin1(data.subarray(0, end));
   switch (type) {
     case "tEXt":
+    case "comf":
       return { keyword, text: textOf(data.subarray(end + 1)) };
     case "zTXt":
       return { keyword, text: textOf(await inflate(data.subarray(end + 2))) };
