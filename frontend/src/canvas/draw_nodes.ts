@@ -8,7 +8,7 @@ import { writeJson } from "../graph/json.ts";
 import { widgetsOf } from "../graph/widgets.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
 import type { NodeRun } from "../store/run_state.ts";
-import { type NodeBox, TITLE } from "./geometry.ts";
+import { isMultiline, type NodeBox, TITLE } from "./geometry.ts";
 import type { Palette } from "./palette.ts";
 
 type Pen = CanvasRenderingContext2D;
@@ -19,6 +19,8 @@ export interface DrawnNode {
   readonly definition: NodeDefinition | undefined;
   readonly isSelected: boolean;
   readonly run: NodeRun | undefined;
+  /** What its body shows, if it has one. */
+  readonly pictures: readonly HTMLImageElement[];
 }
 
 /** From here on a node is drawn by itself, with all that is written on it. */
@@ -77,7 +79,10 @@ function drawFar(pen: Pen, nodes: readonly DrawnNode[], palette: Palette, scale:
     const colour = markOf(drawn, palette);
     if (colour !== null) outline(pen, drawn.box, colour, 2 / scale);
   }
-  if (scale >= DETAILED) drawDetails(pen, nodes, palette);
+  if (scale >= DETAILED) {
+    drawDetails(pen, nodes, palette);
+    for (const drawn of nodes) drawPictures(pen, drawn);
+  }
   drawNames(pen, nodes, palette, scale);
 }
 
@@ -138,6 +143,7 @@ function drawNear(pen: Pen, drawn: DrawnNode, palette: Palette, scale: number): 
   if (!box.isCollapsed) {
     drawWidgets(pen, drawn, palette);
     drawSockets(pen, drawn, palette);
+    drawPictures(pen, drawn);
   }
   pen.globalAlpha = 1;
 }
@@ -179,8 +185,14 @@ function drawWidgets(pen: Pen, { box, node, definition }: DrawnNode, palette: Pa
   for (const { entry, y } of box.widgets) {
     const value = values[entry.key] ?? null;
     const shown = typeof value === "string" ? value : writeJson(value);
-    const name = entry.input.name.split(".").at(-1) ?? "";
-    pen.fillText(shortened(`${name}   ${shown}`, box.width - 36, 12), left + 18, top + y + 11);
+    const isText = entry.input.widget === "text";
+    const name = isMultiline(entry) ? "" : (entry.input.name.split(".").at(-1) ?? "");
+    const room = box.width - 40 - name.length * 12 * 0.56;
+    pen.fillText(name, left + 18, top + y + 11);
+    pen.textAlign = isText ? "left" : "right";
+    const x = isText ? left + (name === "" ? 18 : 26 + name.length * 12 * 0.56) : left + box.width - 18;
+    pen.fillText(shortened(shown, room, 12), x, top + y + 11);
+    pen.textAlign = "left";
   }
 }
 
@@ -189,6 +201,7 @@ function drawSockets(pen: Pen, { box }: DrawnNode, palette: Palette): void {
   pen.font = "12px system-ui, sans-serif";
   pen.textBaseline = "middle";
   for (const { socket, x, y } of [...box.inputs, ...box.outputs]) {
+    if ("widget" in socket && socket.widget !== null) continue;
     pen.fillStyle = palette.colourOf(socket.type);
     pen.beginPath();
     pen.arc(left + x, top + y, 5, 0, 2 * Math.PI);
@@ -202,6 +215,19 @@ function drawSockets(pen: Pen, { box }: DrawnNode, palette: Palette): void {
   for (const { socket, x, y } of box.outputs)
     pen.fillText(shortened(socket.label, box.width * 0.6, 12), left + x - 12, top + y);
   pen.textAlign = "left";
+}
+
+/** Whole, beside each other, in the room that the body has for them. */
+function drawPictures(pen: Pen, { box, pictures }: DrawnNode): void {
+  if (!box.picture) return;
+  const shown = pictures.filter((picture) => picture.complete && picture.naturalWidth > 0);
+  const [left, top] = [box.rect.x + 8, box.rect.y + box.title + box.picture.y];
+  const [width, height] = [(box.width - 16) / Math.max(1, shown.length), box.picture.height];
+  for (const [index, picture] of shown.entries()) {
+    const scale = Math.min(width / picture.naturalWidth, height / picture.naturalHeight);
+    const [w, h] = [picture.naturalWidth * scale, picture.naturalHeight * scale];
+    pen.drawImage(picture, left + index * width + (width - w) / 2, top + (height - h) / 2, w, h);
+  }
 }
 
 function outline(pen: Pen, { rect }: NodeBox, colour: string, width: number): void {

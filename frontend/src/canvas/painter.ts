@@ -41,6 +41,8 @@ export interface Content {
 export interface Surroundings {
   readonly definitionOf: (node: DrawnNode["node"]) => DrawnNode["definition"];
   readonly hasBody: (id: NodeId) => boolean;
+  /** Those that a node's body shows. */
+  readonly picturesOf: (id: NodeId) => readonly HTMLImageElement[];
 }
 
 /** How far the canvas reaches beyond the window, in CSS pixels; canvas.css has it too. */
@@ -162,7 +164,8 @@ export class Painter {
       const node = scene.document.nodes[id];
       if (!box || !node) return [];
       const definition = this.around.definitionOf(node);
-      return [{ box, node, definition, isSelected: selection.has(id), run: runs[id] }];
+      const pictures = box.picture ? this.around.picturesOf(id) : [];
+      return [{ box, node, definition, isSelected: selection.has(id), run: runs[id], pictures }];
     });
   }
 }

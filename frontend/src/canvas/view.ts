@@ -16,7 +16,9 @@ import { fitRect, overlaps, type Rect, toScreen, toWorld, union, type Viewport, 
 
 /** Below this scale nodes are drawn on the canvas only. */
 export const FAR = 0.35;
-/** Below this scale bodies make way for their likeness on the canvas while the view or a node moves. */
+/** So many bodies are moved as they are. */
+const FEW = 24;
+/** Below this scale many bodies make way for their likeness on the canvas while the view or a node moves. */
 const LIKENESS = 0.7;
 const MOUNTS_A_FRAME = 6;
 /** Milliseconds without a step after which the view is at rest. */
@@ -74,6 +76,7 @@ export class CanvasView {
     this.painter = new Painter(elements.canvas, elements.moving, {
       definitionOf: (node) => this.editor.definitionOf(node),
       hasBody: (id) => !this.isLayerHidden && this.bodies.has(id),
+      picturesOf: (id) => [...(this.bodies.get(id)?.querySelectorAll("img") ?? [])],
     });
     const resize = new ResizeObserver(() => this.resize());
     resize.observe(elements.host);
@@ -314,7 +317,7 @@ export class CanvasView {
     this.palette ??= readPalette(host);
     const { x, y, scale } = this.viewport;
     layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    this.hideLayer((this.isMoving || this.drag !== null) && scale < LIKENESS);
+    this.hideLayer((this.isMoving || this.drag !== null) && scale < LIKENESS && this.bodies.size > FEW);
     const isComplete = this.isMoving || this.mountVisible();
     const content = this.contentNow(this.palette);
     this.painter.show(this.viewport, content, this.isMoving);
