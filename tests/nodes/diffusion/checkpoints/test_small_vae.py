@@ -69,9 +69,7 @@ def test_it_is_offered_where_both_halves_are_there(folders: Folders) -> None:
     assert folders.list("vae") == ["own.safetensors"]
     (approximations / "taesd_decoder.pth").write_bytes(b"")
     assert "taesd" not in folders.list("autoencoders")
-    with pytest.raises(
-        InputError, match="taesd_decoder, and the folder vae_approx lacks one"
-    ) as error:
+    with pytest.raises(InputError, match="taesd_decoder, and the folder vae_approx lacks one") as error:
         vae_loader(vae_name="taesd", folders=folders)
     assert error.value.input_name == "vae_name"
     before = vae_state(vae_name="taesdxl", folders=folders)
