@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nodes.diffusion.families.control import ControlKind
+from nodes.diffusion.families.ip_adapter import ProjectionKind
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.masks import MaskRule
@@ -73,6 +74,19 @@ class VisionOutput:
     """(N, 1 + patches, width): the class token's, then each patch's."""
     penultimate_hidden_states: Tensor
     """The same of the layer before the last."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IpAdapter:
+    """What lets a picture speak beside the text."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    kind: ProjectionKind
+    widths: tuple[int, ...]
+    """Of the attentions to the text that it speaks to."""
+    text_width: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
