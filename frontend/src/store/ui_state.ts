@@ -37,6 +37,9 @@ export interface UiState {
   readonly renamingGroup: number | null;
   /** Dragged nodes keep to the grid; Shift does the opposite. */
   readonly isSnapping: boolean;
+  /** How many runs a press of Run asks for. */
+  readonly batch: number;
+  readonly runsOnChange: boolean;
   readonly linking: Linking | null;
   /** What stands at the left of the canvas. */
   readonly side: "outline" | "nodes" | "workflows" | null;
@@ -59,6 +62,8 @@ export const FIRST_UI: UiState = {
   renaming: null,
   renamingGroup: null,
   isSnapping: false,
+  batch: 1,
+  runsOnChange: false,
   linking: null,
   side: "outline",
   finds: 0,
