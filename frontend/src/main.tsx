@@ -10,6 +10,7 @@ import { ServerApi } from "./protocol/api.ts";
 import { Database } from "./store/database.ts";
 import { Drafting } from "./store/drafting.ts";
 import { AutoRun } from "./store/auto_run.ts";
+import { keepPreferences } from "./store/preferences.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
 import { HabitStore } from "./store/habits.ts";
@@ -54,6 +55,7 @@ function start(): void {
     gestures: new GestureHolder(),
   };
   window.__heddle = makeTestHandle(app, database);
+  keepPreferences(app.editor, localStorage);
   listenToKeys(app);
   const root = document.getElementById("root");
   if (!root) throw new Error("The page has no element “root”.");

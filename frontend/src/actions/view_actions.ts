@@ -62,6 +62,21 @@ export const VIEW_ACTIONS: readonly Action[] = [
     run: ({ editor }) => editor.ui.setState(({ isProblemsOpen }) => ({ isProblemsOpen: !isProblemsOpen })),
   },
   {
+    id: "toggle-navigation",
+    title: "Let the wheel pan and a drag select, or not",
+    shortcuts: ["Alt+V"],
+    run: ({ editor }) => {
+      const navigation = editor.ui.getState().navigation === "classic" ? "standard" : "classic";
+      editor.ui.setState({ navigation });
+      editor.toast(
+        "info",
+        navigation === "standard"
+          ? "Standard: a drag selects, the wheel pans, Ctrl and the wheel zoom."
+          : "Classic: a drag pans, the wheel zooms, Ctrl and a drag select.",
+      );
+    },
+  },
+  {
     id: "toggle-theme",
     title: "Dark or light theme",
     shortcuts: ["Alt+T"],

@@ -35,6 +35,8 @@ export interface UiState {
   readonly closing: string | null;
   readonly renaming: NodeId | null;
   readonly renamingGroup: number | null;
+  /** Classic: a drag of the void pans, the wheel zooms. Standard: a drag selects, the wheel pans, Ctrl+wheel zooms. */
+  readonly navigation: "classic" | "standard";
   /** Dragged nodes keep to the grid; Shift does the opposite. */
   readonly isSnapping: boolean;
   /** How many runs a press of Run asks for. */
@@ -61,6 +63,7 @@ export const FIRST_UI: UiState = {
   closing: null,
   renaming: null,
   renamingGroup: null,
+  navigation: "classic",
   isSnapping: false,
   batch: 1,
   runsOnChange: false,
