@@ -25,6 +25,7 @@ from nodes import (
     loaders,
     loaders_separate,
     logic,
+    lora,
     mask,
     model_sampling,
     primitives,
@@ -69,6 +70,7 @@ MODULES = (
     strings,
     expressions,
     logic,
+    lora,
 )
 """One module for each category of the palette."""
 

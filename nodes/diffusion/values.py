@@ -49,6 +49,8 @@ class VAE:
     """Remembered by `preview.py` once it is fitted; the only field that changes."""
     space: str | None = None
     """See `Latent.space`; None for a file of its own, since the autoencoders of several families look alike."""
+    scale: float = 1.0
+    """Its network sees latents multiplied by this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,6 +227,8 @@ class Model:
     """The network sees latents multiplied by this, which gives them unit variance."""
     vae: VAE | None
     """The autoencoder of the same checkpoint; only previews use it. None for a network in a file of its own."""
+    small_vae: Callable[[], VAE | None] | None = None
+    """Gives a small decoder of its latents, if there is one by now; only previews use it."""
     run: Callable[..., Any] | None = None
     """A `sampling.sample.Run` that samples with this model instead of the ordinary one."""
     steering: Steering = PLAIN

@@ -12,6 +12,7 @@ import torch
 from diffusers.models.adapter import T2IAdapter
 from diffusers.models.attention import GatedSelfAttentionDense
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.embeddings import (
@@ -37,6 +38,14 @@ def make_unet(config: Mapping[str, Any]) -> nn.Module:
 def make_vae(config: Mapping[str, Any]) -> nn.Module:
     """AutoencoderKL on the meta device, in evaluation mode."""
     return _empty(lambda: AutoencoderKL(**config))
+
+
+def make_small_vae(config: Mapping[str, Any], *, encodes: bool) -> nn.Module:
+    """AutoencoderTiny on the meta device, in evaluation mode; without its encoder if it is only to decode."""
+    model = _empty(lambda: AutoencoderTiny(**config))
+    if not encodes:
+        model.encoder = nn.Identity()
+    return model
 
 
 def make_text_model(config: Mapping[str, Any], projection: int | None = None) -> nn.Module:
