@@ -4,6 +4,7 @@ The weights stay as they are in the file (memory-mapped, in the file's dtype, ne
 form. `DeviceMemory` fills the form on a device and empties it again. It knows nothing of what the network computes.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.memory.layers import bring_when_used, layers_of, put
+from nodes.diffusion.memory.mapped import MappedPages
 from nodes.diffusion.memory.packed import PACKED
 
 Role = Literal["unet", "vae", "text"]
@@ -78,11 +80,8 @@ class Network:
             if not self.whole and keep is not None and self.held <= keep:
                 return
         self._forget()
-        if storage is None and keep is None and not self.kept:
-            self._assign({name: value.to(device, dtype, non_blocking=True) for name, value in self.weights.items()})
-            self.held, self.whole = self.bytes_as(dtype), True
-        else:
-            self._spread(device, dtype, storage, keep)
+        with contextlib.closing(MappedPages()) as pages:
+            self._fill(device, dtype, storage, keep, pages)
         if channels_last and self.role != "text":
             self.module.to(memory_format=torch.channels_last)
         for module in self.module.modules():
@@ -101,7 +100,18 @@ class Network:
         """Memory that the parameters take in `dtype`, matrices in `storage` if there is one, or packed."""
         return sum(self._bytes(name, dtype, storage) for name in self.weights)
 
-    def _spread(self, device: torch.device, dtype: torch.dtype, storage: torch.dtype | None, keep: int | None) -> None:
+    def _fill(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        storage: torch.dtype | None,
+        keep: int | None,
+        pages: MappedPages,
+    ) -> None:
+        if storage is None and keep is None and not self.kept:
+            self._assign({name: _copied(value, device, dtype, pages) for name, value in self.weights.items()})
+            self.held, self.whole = self.bytes_as(dtype), True
+            return
         layers = [
             (prefix, layer, {name: self.weights[prefix + name] for name in own})
             for prefix, layer, own in layers_of(self.module)
@@ -117,7 +127,8 @@ class Network:
                 continue
             self.held += sizes[index]
             placed = {
-                name: value.to(device, self._kept_in(prefix + name, dtype, storage)) for name, value in sources.items()
+                name: _copied(value, device, self._kept_in(prefix + name, dtype, storage), pages)
+                for name, value in sources.items()
             }
             if all(value.dtype == dtype for value in placed.values()):
                 for name, value in placed.items():
@@ -143,3 +154,11 @@ class Network:
     def _bytes(self, name: str, dtype: torch.dtype, storage: torch.dtype | None) -> int:
         weight, kind = self.weights[name], self._kept_in(name, dtype, storage)
         return weight.nbytes if kind == PACKED else weight.numel() * kind.itemsize
+
+
+def _copied(weight: Tensor, device: torch.device, dtype: torch.dtype, pages: MappedPages) -> Tensor:
+    """A weight where and as it is wanted; what was read of its file for a copy is given back."""
+    made = weight.to(device, dtype, non_blocking=True)
+    if made is not weight:
+        pages.release(weight)
+    return made
