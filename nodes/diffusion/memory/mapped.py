@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from nodes.diffusion.memory.packed import Packed
+
 _MAPS, _PAGES = Path("/proc/self/maps"), Path("/proc/self/pagemap")
 _PRIVATE_FILE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r..p \S+ \S+ [1-9]\d* ")
 _DONT_NEED = 4
@@ -49,6 +51,7 @@ class MappedPages:
 
     def release(self, tensor: Tensor) -> None:
         """Give back the pages that lie within a contiguous tensor, if they are a file's."""
+        tensor = tensor.codes if isinstance(tensor, Packed) else tensor
         if type(tensor) is not Tensor or tensor.device.type != "cpu" or not tensor.is_contiguous():
             return
         first, last = tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
