@@ -210,16 +210,20 @@ class Network:
     def _place(
         self, name: str, device: torch.device, kind: torch.dtype, plain: bool, pages: MappedPages
     ) -> nn.Parameter:
-        """A weight on the device. If it is what computes (`plain`) it is changed there; otherwise at every use. What was
-        read of its file for a copy is given back."""
+        """A weight on the device. If it is what computes (`plain`) it is changed there; otherwise at every use.
+
+        What was read of its file for a copy is given back.
+        """
         shared = not plain or name not in self.changes
         copy = (name, device, kind, self._channels_last)
         found = self._copies.get(copy) if shared else None
         if found is None:
             weight = self.weights[name]
-            value = weight.to(device, kind, non_blocking=True) if shared else self._finished(name, weight, device, kind)
-            if self._channels_last and value.ndim == 4:
-                value = value.to(memory_format=torch.channels_last)
+            order = torch.channels_last if self._channels_last and weight.ndim == 4 else torch.preserve_format
+            if shared:  # in one step, since each copy on the way would stay in the allocator's hands
+                value = weight.to(device, kind, non_blocking=True, memory_format=order)
+            else:
+                value = self._finished(name, weight, device, kind).to(memory_format=order)
             if value is not weight:
                 pages.release(weight)
             found = nn.Parameter(value, requires_grad=False)
