@@ -63,7 +63,7 @@ def test_comfy_cli_runs_workflows_and_asks_for_everything_else(comfy: Path, serv
 
     here = ("--host", "127.0.0.1", "--port", port)
     assert data("system-stats")["system"]["comfyui_version"]
-    assert "KSampler" in {node["name"] for node in data("nodes", "ls")["nodes"]}
+    assert "KSampler" in {node["name"] for node in data("nodes", "ls")["rows"]}
     assert "loras" in {folder["name"] for folder in data("model", "list-folders")["folders"]}
     assert data("model", "list-folder", "checkpoints")["files"][0]["name"] == "heddle_scenes.safetensors"
     assert data("validate", "--workflow", str(WORKFLOW))["valid"]
