@@ -71,16 +71,10 @@ class Folders:
         return self.resolve(default, name)
 
     def model(self, folder: str, name: str) -> Path:
-        """The existing file `name` under a model folder. Raises PathError naming the folder if there is none.
-
-        Links are followed wherever they lead: people keep models on other disks, and no request can make a link.
-        """
-        _check_name(name)
-        if ".." in PurePosixPath(name).parts:
-            raise PathError(f"'{name}' leads outside its folder.")
+        """The existing file `name` under a model folder. Raises PathError naming the folder if there is none."""
         roots = self.models.get(folder, ())
         for root in roots:
-            path = root / name
+            path = linked(root, name)
             if path.is_file():
                 return path
         places = ", ".join(str(root) for root in roots) or "no folder"
@@ -129,6 +123,16 @@ def confined(root: Path, name: str) -> Path:
     if not path.is_relative_to(root.resolve()):
         raise PathError(f"'{name}' leads outside its folder.")
     return path
+
+
+def linked(root: Path, name: str) -> Path:
+    """`root/name`, whose links may lead anywhere: people keep models on other disks, and no request can make a link.
+
+    PathError if the name by itself leaves `root`, or cannot be a path."""
+    _check_name(name)
+    if ".." in PurePosixPath(name).parts:
+        raise PathError(f"'{name}' leads outside its folder.")
+    return root / name
 
 
 def _check_name(name: str) -> None:
