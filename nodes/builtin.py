@@ -24,6 +24,7 @@ from nodes import (
     loaders,
     loaders_separate,
     logic,
+    lora,
     mask,
     model_sampling,
     primitives,
@@ -67,6 +68,7 @@ MODULES = (
     strings,
     expressions,
     logic,
+    lora,
 )
 """One module for each category of the palette."""
 

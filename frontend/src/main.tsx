@@ -9,6 +9,7 @@ import { Shell } from "./panels/Shell.tsx";
 import { ServerApi } from "./protocol/api.ts";
 import { Database } from "./store/database.ts";
 import { Drafting } from "./store/drafting.ts";
+import { AutoRun } from "./store/auto_run.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
 import { Layout } from "./store/layout.ts";
@@ -64,6 +65,7 @@ function start(): void {
   runner.watch((message) => tabs.receive(message, performance.now()));
   app.queue.start();
   app.runner.start();
+  new AutoRun(app.editor, app.runner).start();
   void takeUp(app, new Drafts(database));
 }
 

@@ -16,6 +16,7 @@ import {
   PlusIcon,
   QueueIcon,
   RedoIcon,
+  RepeatIcon,
   SaveIcon,
   StopIcon,
   ThemeIcon,
@@ -76,6 +77,8 @@ export function Toolbar() {
       <QueueCount />
       <QueueButton />
       <InterruptButton />
+      <RunOnChange />
+      <BatchCount />
       <RunButton />
     </header>
   );
@@ -196,6 +199,38 @@ function InterruptButton() {
     <ActionButton action="interrupt" isDisabled={!isActive} className="tool interrupt">
       <StopIcon />
     </ActionButton>
+  );
+}
+
+function RunOnChange() {
+  const isOn = useUi((state) => state.runsOnChange);
+  return (
+    <ActionButton action="toggle-run-on-change" isPressed={isOn}>
+      <RepeatIcon />
+    </ActionButton>
+  );
+}
+
+const LARGEST_BATCH = 99;
+
+function BatchCount() {
+  const { editor } = useApp();
+  const batch = useUi((state) => state.batch);
+  return (
+    <label className="batch" title="How many times Run runs">
+      <span aria-hidden="true">×</span>
+      <input
+        type="number"
+        aria-label="Runs at once"
+        min={1}
+        max={LARGEST_BATCH}
+        value={batch}
+        onChange={({ currentTarget: { valueAsNumber } }) => {
+          if (Number.isInteger(valueAsNumber))
+            editor.ui.setState({ batch: Math.min(LARGEST_BATCH, Math.max(1, valueAsNumber)) });
+        }}
+      />
+    </label>
   );
 }
 

@@ -18,6 +18,10 @@ export const SaveIcon = icon(<path d="M2.5 2.5h8.6l2.4 2.4v8.6h-11zM5 2.5v3.6h5V
 export const NewIcon = icon(<path d="M3.5 1.8h5.7l3.3 3.4v9h-9zM9 1.8v3.6h3.5M8 7.4v4.4M5.8 9.6h4.4" />);
 export const UndoIcon = icon(<path d="M5.6 3 2.4 6.2l3.2 3.2M2.6 6.2h6.6a3.6 3.6 0 0 1 0 7.2H6" />);
 export const RedoIcon = icon(<path d="m10.4 3 3.2 3.2-3.2 3.2M13.4 6.2H6.8a3.6 3.6 0 0 0 0 7.2H10" />);
+export const RepeatIcon = icon(
+  <path d="M13 5.2A5.6 5.6 0 0 0 3 5.6M3 2v3.6h3.6M3 10.8a5.6 5.6 0 0 0 10-.4M13 14v-3.6H9.4" />,
+);
+export const PauseIcon = icon(<path d="M5.4 3v10M10.6 3v10" />);
 export const FitIcon = icon(<path d="M2 5.6V2h3.6M10.4 2H14v3.6M14 10.4V14h-3.6M5.6 14H2v-3.6" />);
 export const PlusIcon = icon(<path d="M8 3v10M3 8h10" />);
 export const MinusIcon = icon(<path d="M3 8h10" />);

@@ -37,6 +37,9 @@ export interface UiState {
   readonly renamingGroup: number | null;
   /** Dragged nodes keep to the grid; Shift does the opposite. */
   readonly isSnapping: boolean;
+  /** How many runs a press of Run asks for. */
+  readonly batch: number;
+  readonly runsOnChange: boolean;
   readonly linking: Linking | null;
   readonly isOutlineOpen: boolean;
   /** Counts the times that the way to finding a node was asked for. */
@@ -58,6 +61,8 @@ export const FIRST_UI: UiState = {
   renaming: null,
   renamingGroup: null,
   isSnapping: false,
+  batch: 1,
+  runsOnChange: false,
   linking: null,
   isOutlineOpen: true,
   finds: 0,
