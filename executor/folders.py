@@ -3,6 +3,7 @@
 Both the server (uploads, views, listings) and the nodes (loaders, savers) go through it. It opens no file's content.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,10 @@ MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sf
 
 PIPELINE = "model_index.json"
 """The file that makes a folder one of a diffusers pipeline."""
+
+AUTOENCODERS = "autoencoders"
+SMALL_AUTOENCODERS = ("taesd", "taesdxl")
+"""Autoencoders that are named by their family, since each is two files; for latents of SD 1 and 2, and of SDXL."""
 
 Place = Literal["input", "output", "temp"]
 """The three folders for pictures, as `type` names them on the wire."""
@@ -69,11 +74,20 @@ class Folders:
         """The existing file `name` under a model folder. Raises PathError naming the folder if there is none."""
         roots = self.models.get(folder, ())
         for root in roots:
-            path = confined(root, name)
+            path = linked(root, name)
             if path.is_file():
                 return path
         places = ", ".join(str(root) for root in roots) or "no folder"
         raise PathError(f"'{name}' is not in {folder} ({places}).")
+
+    def halves(self, name: str) -> tuple[Path | None, Path | None]:
+        """Encoder and decoder of a small autoencoder, those that are there."""
+        paths: list[Path | None] = []
+        for half in ("encoder", "decoder"):
+            stem = f"{name}_{half}."
+            found = next((one for one in self.list("vae_approx") if one.startswith(stem)), None)
+            paths.append(None if found is None else self.model("vae_approx", found))
+        return paths[0], paths[1]
 
     def adopt(self, found: Mapping[str, ModelFolder]) -> None:
         """Know these model folders from now on, in place of those of the same keys."""
@@ -83,7 +97,10 @@ class Folders:
 
     def list(self, folder: str) -> list[str]:
         """Names that a combo offers: relative, with forward slashes, sorted. Pictures for "input", for "diffusers" the
-        folders that diffusers saved a pipeline to, else model files."""
+        folders that diffusers saved a pipeline to, for AUTOENCODERS besides the files of "vae" the small ones that have
+        both their halves in "vae_approx", else model files."""
+        if folder == AUTOENCODERS:
+            return self.list("vae") + [name for name in SMALL_AUTOENCODERS if all(self.halves(name))]
         if folder == "input":
             return sorted(_files(self.input, IMAGE_SUFFIXES, deep=False), key=str.lower)
         if folder == "diffusers":
@@ -98,14 +115,7 @@ class Folders:
 
 def confined(root: Path, name: str) -> Path:
     """`root/name` after resolving links and dots; PathError if that leaves `root`, or if `name` cannot be a path."""
-    try:
-        parts = name.encode().split(b"/")
-    except UnicodeEncodeError:
-        raise PathError("A file name with broken characters was given.") from None
-    if not name or "\0" in name or len(name) > 1024 or max(map(len, parts)) > 255:
-        raise PathError("An empty, overlong or binary file name was given.")
-    if PurePosixPath(name).is_absolute() or "\\" in name or b":" in parts[0]:
-        raise PathError(f"'{name}' is not a relative path with forward slashes.")
+    _check_name(name)
     try:
         path = (root / name).resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
@@ -115,9 +125,40 @@ def confined(root: Path, name: str) -> Path:
     return path
 
 
+def linked(root: Path, name: str) -> Path:
+    """`root/name`, whose links may lead anywhere: people keep models on other disks, and no request can make a link.
+
+    PathError if the name by itself leaves `root`, or cannot be a path."""
+    _check_name(name)
+    if ".." in PurePosixPath(name).parts:
+        raise PathError(f"'{name}' leads outside its folder.")
+    return root / name
+
+
+def _check_name(name: str) -> None:
+    """Raises PathError for what cannot be the relative path of a file."""
+    try:
+        parts = name.encode().split(b"/")
+    except UnicodeEncodeError:
+        raise PathError("A file name with broken characters was given.") from None
+    if not name or "\0" in name or len(name) > 1024 or max(map(len, parts)) > 255:
+        raise PathError("An empty, overlong or binary file name was given.")
+    if PurePosixPath(name).is_absolute() or "\\" in name or b":" in parts[0]:
+        raise PathError(f"'{name}' is not a relative path with forward slashes.")
+
+
 def _files(root: Path, suffixes: Collection[str], *, deep: bool) -> Iterator[str]:
-    if not root.is_dir():
-        return
-    for path in root.rglob("*") if deep else root.iterdir():
-        if (not suffixes or path.suffix.lower() in suffixes) and path.is_file() and not path.name.startswith("."):
-            yield path.relative_to(root).as_posix()
+    """Relative paths of the files in a folder, and (`deep`) of those in its folders, linked ones as well."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        if not deep:
+            folders.clear()
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith(".") and (not suffixes or path.suffix.lower() in suffixes) and path.is_file():
+                yield path.relative_to(root).as_posix()

@@ -12,17 +12,20 @@ from nodes import (
     controlnet,
     custom_sampling,
     expressions,
+    gligen,
     image,
     image_animation,
     image_edit,
     image_effects,
     image_layout,
+    ip_adapter,
     latent,
     latent_edit,
     latent_operations,
     loaders,
     loaders_separate,
     logic,
+    lora,
     mask,
     model_sampling,
     primitives,
@@ -33,7 +36,7 @@ from nodes import (
     strings,
     transform,
 )
-from nodes.registration import Origin, register, typed_nodes
+from nodes.registration import BUILT_IN, Origin, register, typed_nodes
 
 MODULES = (
     loaders,
@@ -44,6 +47,7 @@ MODULES = (
     conditioning_properties,
     controlnet,
     clip_vision,
+    gligen,
     latent,
     latent_edit,
     latent_operations,
@@ -66,12 +70,17 @@ MODULES = (
     strings,
     expressions,
     logic,
+    lora,
 )
 """One module for each category of the palette."""
+
+REPLACEABLE = (ip_adapter,)
+"""Nodes that only packs have elsewhere: a pack with the same names takes their place."""
 
 
 def builtin_nodes() -> dict[str, NodeType]:
     """Class type -> node type, by the way that a pack of typed functions takes."""
     node_types: dict[str, NodeType] = {}
     register(node_types, typed_nodes(MODULES, Origin()))
+    register(node_types, typed_nodes(REPLACEABLE, Origin(f"{BUILT_IN}.extra")))
     return node_types

@@ -6,7 +6,10 @@ import type { CanvasView } from "./canvas/view.ts";
 import type { ServerApi } from "./protocol/api.ts";
 import type { DocumentState, Editor } from "./store/editor.ts";
 import type { Files } from "./store/files.ts";
+import type { HabitStore } from "./store/habits.ts";
 import type { Layout } from "./store/layout.ts";
+import type { Saving } from "./store/saving.ts";
+import type { Tabs } from "./store/tabs.ts";
 import type { Queue } from "./store/queue.ts";
 import type { RunState } from "./store/run_state.ts";
 import type { Runner } from "./store/runner.ts";
@@ -16,9 +19,12 @@ export interface App {
   readonly editor: Editor;
   readonly api: ServerApi;
   readonly runner: Runner;
+  readonly tabs: Tabs;
   readonly files: Files;
+  readonly saving: Saving;
   readonly queue: Queue;
   readonly layout: Layout;
+  readonly habits: HabitStore;
   readonly view: CanvasView;
   readonly gestures: GestureHolder;
 }

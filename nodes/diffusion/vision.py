@@ -1,6 +1,7 @@
 """Pictures as CLIP vision models see them, and what these say of them. Moves no network."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -36,8 +37,19 @@ def prepared(
 @torch.no_grad()
 def look(vision: ClipVision, pictures: Tensor, *, crop: bool = True) -> VisionOutput:
     """What a vision model, which must be resident, says of (N, H, W, 3) pictures in 0 to 1."""
+    return _said(vision, prepared(pictures, vision.size, crop=crop))
+
+
+@torch.no_grad()
+def look_at_nothing(vision: ClipVision, *, blind: bool) -> VisionOutput:
+    """What stands for no picture: what a resident model says of the mean colour; zeros in the projection if `blind`."""
+    said = _said(vision, torch.zeros(1, 3, vision.size, vision.size))
+    return replace(said, image_embeds=torch.zeros_like(said.image_embeds)) if blind else said
+
+
+def _said(vision: ClipVision, pixels: Tensor) -> VisionOutput:
     network = vision.network
-    pixels = prepared(pictures, vision.size, crop=crop).to(network.device, network.dtype)
+    pixels = pixels.to(network.device, network.dtype)
     said = network.module(pixel_values=pixels, output_hidden_states=True)
     return VisionOutput(
         *(one.float().cpu() for one in (said.image_embeds, said.last_hidden_state, said.hidden_states[-2]))

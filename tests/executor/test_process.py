@@ -14,7 +14,7 @@ import pytest
 from executor.events import NodeFailed, NodePreview, NodeProgress, NodeStarted, RunFinished, RunInterrupted
 from executor.process import ProcessWorker
 from executor.worker import Job, WorkerLost
-from tests.executor.toys import broken_worker, definitions, prompt, report, run, shown, toy_worker
+from tests.executor.toys import broken_worker, definitions, prompt, report, run, shown, talking_worker, toy_worker
 
 SUM = "a = Number 3\nb = Add a 1\ns = Show b"
 LONG = "s1 = Steps 1000 0.02\ns = Show s1"
@@ -256,3 +256,29 @@ async def test_a_dying_process_is_told_to_every_job_in_it(worker):
         with pytest.raises(WorkerLost, match="SIGKILL"):
             await drain(job)
     assert shown(await run(worker, SUM)) == {"s": [4]}
+
+
+async def test_a_process_that_is_well_says_so_and_one_that_hangs_is_silent(worker):
+    assert worker.silent() is None
+    await worker.definitions()
+
+    async def until(holds):
+        async with asyncio.timeout(60):
+            while not holds(worker.silent()):  # noqa: ASYNC110 - a clock is what is watched
+                await asyncio.sleep(0.05)
+
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGSTOP)
+    await until(lambda silent: silent > 2.5)
+    os.kill(worker.pid, signal.SIGCONT)
+    await until(lambda silent: silent < 1)
+
+
+async def test_what_it_logs_is_logged_here(tmp_path, caplog):
+    worker = ProcessWorker(talking_worker, tmp_path)
+    await worker.definitions()
+    await worker.close()
+    [record] = [record for record in caplog.records if record.name == "toys"]
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("a word from within\nTraceback")
+    assert "ValueError: inside" in record.getMessage()

@@ -1,19 +1,22 @@
 /** Puts the canvas, the node layer and the overlay on the page and feeds pointer events to the gestures. */
 import { type DragEvent, useEffect, useRef } from "react";
 import { useApp, useUi } from "../app.ts";
+import { addNode, DRAGGED_NODE } from "../actions/add_node.ts";
 import { listenToClipboard } from "../actions/clipboard_events.ts";
 import type { Point } from "../graph/document.ts";
 import { Gestures, type Overlay } from "./gestures.ts";
 import { GroupTitleField } from "./GroupTitleField.tsx";
 import { NodeLayer } from "./NodeLayer.tsx";
 import { typeColour } from "./palette.ts";
-import { bend } from "./scene.ts";
+import { bend } from "./curves.ts";
 import { listenToPointer } from "./pointer_events.ts";
+import { toWorld } from "./viewport.ts";
 
 export function CanvasHost() {
   const app = useApp();
   const host = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const moving = useRef<HTMLCanvasElement>(null);
   const layer = useRef<HTMLDivElement>(null);
   const link = useRef<SVGPathElement>(null);
   const marquee = useRef<HTMLDivElement>(null);
@@ -24,10 +27,15 @@ export function CanvasHost() {
   const theme = useUi((state) => state.theme);
 
   useEffect(() => {
-    if (!host.current || !canvas.current || !layer.current) return undefined;
+    if (!host.current || !canvas.current || !moving.current || !layer.current) return undefined;
     const element = host.current;
     const { editor, view } = app;
-    const detach = view.attach({ host: element, canvas: canvas.current, layer: layer.current });
+    const detach = view.attach({
+      host: element,
+      canvas: canvas.current,
+      moving: moving.current,
+      layer: layer.current,
+    });
     const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason, cut }));
     app.gestures.set(gestures);
     const stopEvents = listenToPointer(app, element, gestures, (world) => {
@@ -49,10 +57,19 @@ export function CanvasHost() {
   useEffect(() => app.view.retheme(), [app, theme]);
 
   const over = (event: DragEvent): void => {
-    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+    if (event.dataTransfer.types.some((type) => type === "Files" || type === DRAGGED_NODE)) event.preventDefault();
   };
   const drop = (event: DragEvent): void => {
-    if (event.defaultPrevented || event.dataTransfer.files.length === 0) return;
+    if (event.defaultPrevented) return;
+    const definition = app.editor.definitions.get(event.dataTransfer.getData(DRAGGED_NODE));
+    if (definition) {
+      event.preventDefault();
+      const box = event.currentTarget.getBoundingClientRect();
+      addNode(app, definition, toWorld(app.view.viewport, [event.clientX - box.left, event.clientY - box.top]));
+      host.current?.focus({ preventScroll: true });
+      return;
+    }
+    if (event.dataTransfer.files.length === 0) return;
     event.preventDefault();
     void app.files.openFiles([...event.dataTransfer.files]);
   };
@@ -67,7 +84,8 @@ export function CanvasHost() {
       onDragOver={over}
       onDrop={drop}
     >
-      <canvas ref={canvas} aria-hidden="true" />
+      <canvas ref={canvas} className="base" aria-hidden="true" />
+      <canvas ref={moving} aria-hidden="true" />
       <div ref={layer} className="node-layer">
         <NodeLayer />
         <GroupTitleField />

@@ -9,6 +9,7 @@ import {
   type NodeId,
   type Point,
   type Reroute,
+  type RerouteId,
   type WorkflowDocument,
   linkId,
   linksOf,
@@ -16,7 +17,7 @@ import {
   reroutesOf,
 } from "./document.ts";
 import type { Change } from "./history.ts";
-import type { Json } from "./json.ts";
+import { type Json, sameJson } from "./json.ts";
 import { typesFit } from "./types.ts";
 
 /** A draft's fields are writable; this is the one place where the editor forgets `readonly`. */
@@ -65,16 +66,25 @@ export interface LinkEnds {
   readonly target: NodeId;
   readonly input: string;
   readonly type: string;
+  /** The last point that it passes; straight without. */
+  readonly via?: RerouteId | null;
 }
 
-/** Adds nodes and links among them; with `connect`, also links to what is there. */
-export function addNodes(nodes: readonly GraphNode[], links: readonly LinkEnds[] = []): Change {
+/** Adds nodes and links among them with their points; with `connect`, also links to what is there. */
+export function addNodes(
+  nodes: readonly GraphNode[],
+  links: readonly LinkEnds[] = [],
+  reroutes: readonly Reroute[] = [],
+): Change {
   return {
     label: nodes.length === 1 ? "add node" : "add nodes",
     recipe: (draft) => {
       const document = writable(draft);
       for (const node of nodes) document.nodes[node.id] = node;
       for (const ends of links) putLink(draft, ends);
+      // A point that no link passes yet would be taken away with the next link.
+      for (const reroute of reroutes) document.reroutes[reroute.id] = reroute;
+      dropUnusedReroutes(draft);
     },
   };
 }
@@ -97,7 +107,7 @@ function putLink(draft: Draft<WorkflowDocument>, ends: LinkEnds): void {
   for (const link of Object.values(document.links)) {
     if (link.target === ends.target && link.input === ends.input) delete document.links[link.id];
   }
-  document.links[id] = { ...ends, id, via: null, saved: null };
+  document.links[id] = { ...ends, id, via: ends.via ?? null, saved: null };
   dropUnusedReroutes(draft);
 }
 
@@ -179,7 +189,8 @@ export function setValue(id: NodeId, widget: string, value: Json): Change {
     recipe: (draft) => {
       const { nodes } = writable(draft);
       const node = nodes[id];
-      if (node) edit(nodes, id, { values: { ...node.values, [widget]: value } });
+      if (node && !sameJson(node.values[widget], value))
+        edit(nodes, id, { values: { ...node.values, [widget]: value } });
     },
   };
 }
@@ -232,4 +243,9 @@ export function setColor(ids: Iterable<NodeId>, color: string | null): Change {
 function edit(nodes: Record<NodeId, GraphNode>, id: NodeId, fields: Partial<GraphNode>): void {
   const node = nodes[id];
   if (node) Object.assign(node, fields);
+}
+
+/** All of the document becomes another one. */
+export function replaceDocument(document: WorkflowDocument, label: string): Change {
+  return { label, recipe: (draft) => void Object.assign(draft, document) };
 }

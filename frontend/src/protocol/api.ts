@@ -35,6 +35,8 @@ export interface Submission {
   readonly message: string | null;
 }
 
+export type QueuePlace = { readonly to: "front" | "back" } | { readonly before: string } | { readonly after: string };
+
 export interface Finished {
   readonly outputs: ReadonlyMap<string, NodeOutput>;
   readonly isSuccess: boolean;
@@ -46,6 +48,8 @@ export interface StoredFile {
   readonly path: string;
   readonly modified: number;
 }
+
+const storedRoute = (path: string): string => `userdata/${encodeURIComponent(`workflows/${path}`)}`;
 
 export class ServerApi {
   private readonly root: string;
@@ -91,10 +95,20 @@ export class ServerApi {
     await this.post("interrupt", promptId === undefined ? {} : { prompt_id: promptId });
   }
 
-  /** What runs, what waits, and the latest of what has ended. */
-  async jobs(): Promise<Job[]> {
+  /** What runs, what waits, and the latest of what has ended; and whether what waits is held back. */
+  async jobs(): Promise<{ jobs: Job[]; isPaused: boolean }> {
     const [queue, history] = await Promise.all([this.json("queue"), this.json(`history?max_items=${MOST_JOBS}`)]);
-    return parseJobs(queue, history);
+    return { jobs: parseJobs(queue, history), isPaused: isObject(queue) && queue["queue_paused"] === true };
+  }
+
+  /** Holds back what waits, or lets it go on. What runs goes on. */
+  async pauseQueue(pause: boolean): Promise<void> {
+    await this.post("queue", { pause });
+  }
+
+  /** Gives a waiting prompt another place: before or after another one, or at an end. */
+  async moveInQueue(promptId: string, place: QueuePlace): Promise<void> {
+    await this.post("queue", { move: { prompt_id: promptId, ...place } });
   }
 
   /** Takes waiting prompts out of the queue. */
@@ -160,14 +174,36 @@ export class ServerApi {
     });
   }
 
-  async readStored(path: string): Promise<string> {
-    return (await this.request(`userdata/${encodeURIComponent(`workflows/${path}`)}`)).text();
+  async readStored(path: string): Promise<{ text: string; version: string | null }> {
+    const response = await this.request(storedRoute(path));
+    return { text: await response.text(), version: response.headers.get("ETag") };
   }
 
-  /** False when a file of this name exists and must not be replaced. */
-  async writeStored(path: string, text: string, overwrite: boolean): Promise<boolean> {
-    const route = `userdata/${encodeURIComponent(`workflows/${path}`)}?overwrite=${overwrite}`;
-    return (await this.request(route, { method: "POST", body: text }, [409])).ok;
+  /**
+   * Stores a workflow. “taken”: there is a file of this name, and `overwrite` is false. “changed”: the file is not, or
+   * no longer, the `version` that is to be replaced.
+   */
+  async writeStored(
+    path: string,
+    text: string,
+    { overwrite = true, version }: { readonly overwrite?: boolean; readonly version?: string },
+  ): Promise<{ version: string | null } | "taken" | "changed"> {
+    const headers: Record<string, string> = version === undefined ? {} : { "If-Match": version };
+    const route = `${storedRoute(path)}?overwrite=${overwrite}`;
+    const response = await this.request(route, { method: "POST", body: text, headers }, [409, 412]);
+    if (response.ok) return { version: response.headers.get("ETag") };
+    return response.status === 409 ? "taken" : "changed";
+  }
+
+  /** False when the new name is taken. */
+  async moveStored(path: string, target: string): Promise<boolean> {
+    const to = encodeURIComponent(`workflows/${target}`);
+    const response = await this.request(`${storedRoute(path)}/move/${to}?overwrite=false`, { method: "POST" }, [409]);
+    return response.ok;
+  }
+
+  async deleteStored(path: string): Promise<void> {
+    await this.request(storedRoute(path), { method: "DELETE" });
   }
 
   private post(route: string, body: unknown, accepted: readonly number[] = []): Promise<Response> {

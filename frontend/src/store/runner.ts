@@ -3,6 +3,7 @@ import { newUuid } from "../graph/uuid.ts";
 import { setValue } from "../graph/commands.ts";
 import { expandTexts } from "../graph/expand_texts.ts";
 import { nodeId, type NodeId } from "../graph/document.ts";
+import { partOf } from "../graph/part_prompt.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
 import type { ServerApi, Submission } from "../protocol/api.ts";
@@ -11,7 +12,7 @@ import type { BinaryMessage, ServerMessage } from "../protocol/messages.ts";
 import { type Connection, ServerSocket } from "../protocol/socket.ts";
 import { controlKey, controlledValues, drawValues } from "./controls.ts";
 import type { Editor } from "./editor.ts";
-import { caughtUp, filledIn, placeOf, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
+import { caughtUp, filledIn, forgotten, placeOf, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
 
 const DEFINITIONS_RETRY_MS = 1000;
 
@@ -19,6 +20,7 @@ export class Runner {
   private readonly editor: Editor;
   private readonly api: ServerApi;
   private readonly socket: ServerSocket;
+  private readonly watchers = new Set<(message: ServerMessage) => void>();
 
   constructor(editor: Editor, api: ServerApi) {
     this.editor = editor;
@@ -33,6 +35,15 @@ export class Runner {
   start(): void {
     this.socket.connect();
     void this.loadDefinitions();
+    // Of what ran while another workflow was shown, some may have been missed.
+    this.editor.documents.subscribe((state, before) => {
+      if (state.tab !== before.tab && this.editor.ui.getState().connection === "open") void this.resync();
+    });
+  }
+
+  /** Tells of every message, before it changes what is shown. */
+  watch(watcher: (message: ServerMessage) => void): void {
+    this.watchers.add(watcher);
   }
 
   stop(): void {
@@ -74,22 +85,32 @@ export class Runner {
     if (this.editor.ui.getState().connection === "open") void this.resync();
   }
 
-  async run(front = false): Promise<void> {
+  /** As often as the batch says; each time with seeds of its own. */
+  async runBatch(front = false): Promise<void> {
+    const { batch } = this.editor.ui.getState();
+    for (let count = 0; count < batch; count += 1) if (!(await this.run({ front }))) return;
+  }
+
+  /** The whole workflow, or `only` these nodes and what they need. True when the server took it. */
+  async run({ front = false, only }: { front?: boolean; only?: Iterable<NodeId> } = {}): Promise<boolean> {
     const { editor } = this;
     if (!editor.documents.getState().hasDefinitions) {
       editor.toast("info", "The server is still loading its nodes; try again in a moment.");
-      return;
+      return false;
     }
     this.drawSeeds();
     const { document, definitions } = editor;
-    const prompt = expandTexts(writePrompt(document, definitions), { document, definitions }, Math.random, new Date());
+    const whole = expandTexts(writePrompt(document, definitions), { document, definitions }, Math.random, new Date());
+    const prompt = only ? partOf(whole, only, definitions) : whole;
     if (Object.keys(prompt).length === 0) {
-      editor.toast("info", "There is nothing to run: the workflow has no active node.");
-      return;
+      const what = only ? "nothing that is selected is active." : "the workflow has no active node.";
+      editor.toast("info", `There is nothing to run: ${what}`);
+      return false;
     }
     const workflow = writeWorkflow(document, definitions);
     const wasTaken = await this.send(Object.keys(prompt), (id) => this.api.submit(id, prompt, workflow, front));
     if (wasTaken) this.rememberSeeds();
+    return wasTaken;
   }
 
   /** Runs a job of the queue's panel once more, as it was. */
@@ -131,7 +152,7 @@ export class Runner {
   }
 
   private forget(promptId: string): void {
-    this.editor.runs.setState((run) => ({ waiting: new Map([...run.waiting].filter(([id]) => id !== promptId)) }));
+    this.editor.runs.setState((run) => forgotten(run, promptId, performance.now()), true);
   }
 
   private drawSeeds(): void {
@@ -148,6 +169,7 @@ export class Runner {
   }
 
   private receive(message: ServerMessage): void {
+    for (const watch of this.watchers) watch(message);
     const { runs, ui } = this.editor;
     const before = runs.getState();
     const after = reduceRun(before, message, performance.now());
@@ -188,12 +210,15 @@ export class Runner {
 
   /** Messages may have been missed: what waited may have ended by now. */
   private async resync(): Promise<void> {
-    const { runs } = this.editor;
+    const { runs, documents } = this.editor;
+    const { tab } = documents.getState();
     try {
       const alive = await this.api.queue();
+      if (documents.getState().tab !== tab) return;
       for (const promptId of runs.getState().waiting.keys()) {
         if (alive.has(promptId)) continue;
         const result = await this.api.finished(promptId);
+        if (documents.getState().tab !== tab) return;
         if (result) runs.setState((run) => caughtUp(run, promptId, result, performance.now()), true);
         else this.forget(promptId);
       }

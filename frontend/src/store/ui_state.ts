@@ -30,13 +30,21 @@ export interface UiState {
   /** Where the new node shall stand, in the world, and the socket that it shall be linked to. */
   readonly search: { readonly at: Point; readonly screen: Point; readonly from: SocketRef | null } | null;
   readonly menu: { readonly screen: Point; readonly world: Point; readonly on: MenuTarget } | null;
-  readonly dialog: "open" | "save" | null;
+  readonly dialog: "open" | "save" | "conflict" | null;
+  /** The tab that is to be closed although it holds unsaved work. */
+  readonly closing: string | null;
   readonly renaming: NodeId | null;
   readonly renamingGroup: number | null;
+  /** Classic: a drag of the void pans, the wheel zooms. Standard: a drag selects, the wheel pans, Ctrl+wheel zooms. */
+  readonly navigation: "classic" | "standard";
   /** Dragged nodes keep to the grid; Shift does the opposite. */
   readonly isSnapping: boolean;
+  /** How many runs a press of Run asks for. */
+  readonly batch: number;
+  readonly runsOnChange: boolean;
   readonly linking: Linking | null;
-  readonly isOutlineOpen: boolean;
+  /** What stands at the left of the canvas. */
+  readonly side: "outline" | "nodes" | "workflows" | null;
   /** Counts the times that the way to finding a node was asked for. */
   readonly finds: number;
   readonly isProblemsOpen: boolean;
@@ -52,11 +60,15 @@ export const FIRST_UI: UiState = {
   search: null,
   menu: null,
   dialog: null,
+  closing: null,
   renaming: null,
   renamingGroup: null,
+  navigation: "classic",
   isSnapping: false,
+  batch: 1,
+  runsOnChange: false,
   linking: null,
-  isOutlineOpen: true,
+  side: "outline",
   finds: 0,
   isProblemsOpen: false,
   isQueueOpen: false,

@@ -32,19 +32,21 @@ class Take(NamedTuple):
 
     name: str
     third: int | None = None
-    """Which third of the rows, where query, key and value are one tensor."""
+    """Which part of the rows, where query, key and value are one tensor."""
     transposed: bool = False
+    parts: int = 3
+    """How many parts there are."""
 
     def shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that the file's tensor has for a parameter of this shape."""
         if self.third is not None:
-            return (3 * parameter[0], *parameter[1:])
+            return (self.parts * parameter[0], *parameter[1:])
         return parameter[::-1] if self.transposed else parameter
 
     def of(self, tensor: Tensor) -> Tensor:
         """The parameter in the file's tensor, as a view."""
         if self.third is not None:
-            return tensor.chunk(3)[self.third]
+            return tensor.chunk(self.parts)[self.third]
         return tensor.T if self.transposed else tensor
 
 
