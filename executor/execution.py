@@ -154,7 +154,7 @@ def _of_the_turn(turn: Turn) -> dict[str, object]:
     job, node_id = turn.job, turn.node.id
     return {
         "Progress": turn.reporter,
-        "RunInfo": RunInfo(job.prompt, job.extra_pnginfo, node_id),
+        "RunInfo": RunInfo(job.prompt, job.extra_pnginfo, node_id, job.saves_metadata),
         "DynamicPrompt": turn.prompt,
         "PROMPT": job.prompt,
         "DYNPROMPT": turn.prompt,

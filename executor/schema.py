@@ -238,3 +238,10 @@ class RunInfo:
     extra_pnginfo: Mapping[str, Any]
     """Further text chunks for saved pictures, usually {"workflow": ...}."""
     node_id: str
+    saves_metadata: bool = True
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What saved files say of how they were made: `prompt` and the keys of `extra_pnginfo`; nothing if the user
+        wants it so."""
+        return {"prompt": self.prompt, **self.extra_pnginfo} if self.saves_metadata else {}

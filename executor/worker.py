@@ -27,6 +27,8 @@ class Job:
     preview_method: PreviewMethod = "auto"
     client_id: str | None = None
     """Whom the job's messages go to; packs ask for it."""
+    saves_metadata: bool = True
+    """Whether files that nodes save carry the prompt and `extra_pnginfo`."""
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
     """AUTH_TOKEN_COMFY_ORG and API_KEY_COMFY_ORG, for nodes that ask; kept nowhere."""
 

@@ -1,5 +1,6 @@
 """The typed state of the application: what `make_app` puts in and every route takes out."""
 
+import asyncio
 from typing import Any, Final
 
 from aiohttp import web
@@ -37,3 +38,5 @@ CREDENTIALS: Final = web.AppKey("credentials", Credentials)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
 SOCKETS: Final[web.AppKey[set[web.WebSocketResponse]]] = web.AppKey("sockets")
 USER_SETTINGS: Final = web.AppKey("user_settings", SettingsFile)
+USER_FILES: Final = web.AppKey("user_files", asyncio.Lock)
+"""Held while a user's file is replaced."""

@@ -131,7 +131,10 @@ def injected(definition: NodeDefinition, around: Surroundings, given: Mapping[st
         **around.resources,
         "Progress": context.progress if context else Unwatched(),
         "RunInfo": RunInfo(
-            given.get("prompt") or {}, given.get("extra_pnginfo") or {}, context.node_id if context else ""
+            given.get("prompt") or {},
+            given.get("extra_pnginfo") or {},
+            context.node_id if context else "",
+            saves_metadata=not around.options.get("disable_metadata"),
         ),
         "UNIQUE_ID": context.node_id if context else None,
     }
