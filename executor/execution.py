@@ -103,7 +103,9 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
         turn.started()
         began = time.monotonic()  # it may have waited for its thread a long time
 
-    place = Place(turn.job.job_id, node.id, turn.reporter, turn.executor, turn.cancellable, begin)
+    place = Place(
+        turn.job.job_id, node.id, turn.reporter, turn.executor, turn.cancellable, begin, turn.job.preview_method
+    )
     injected = _injected(host, turn, definition)
     if node.lazy and node_type.needs is not None:
         names = await ask_needs(node_type.needs, definition, turn.inputs, injected, place)

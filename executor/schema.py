@@ -48,6 +48,13 @@ class FolderChoices:
     """Choices that are the files of a named folder at the time of asking, for example "checkpoints" or "input"."""
 
     folder: str
+    listing: str = ""
+    """What lists them, where there are others besides: see `Folders.list`."""
+
+    @property
+    def listed_by(self) -> str:
+        """What `Folders.list` is asked for."""
+        return self.listing or self.folder
 
 
 Choices = tuple[str | int | float, ...] | FolderChoices

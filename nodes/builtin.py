@@ -12,6 +12,7 @@ from nodes import (
     controlnet,
     custom_sampling,
     expressions,
+    gligen,
     image,
     image_animation,
     image_edit,
@@ -24,6 +25,7 @@ from nodes import (
     loaders,
     loaders_separate,
     logic,
+    lora,
     mask,
     model_sampling,
     primitives,
@@ -45,6 +47,7 @@ MODULES = (
     conditioning_properties,
     controlnet,
     clip_vision,
+    gligen,
     latent,
     latent_edit,
     latent_operations,
@@ -67,6 +70,7 @@ MODULES = (
     strings,
     expressions,
     logic,
+    lora,
 )
 """One module for each category of the palette."""
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from executor.context import executing
 from executor.progress import Preview, Progress
 from executor.schema import InputError
 from nodes.coding import naming
 from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.patches.gligen import check_grounding
 from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.control import check_controls, networks_of
 from nodes.diffusion.sampling.guidance import Guider
@@ -33,7 +35,8 @@ def run_sampling(
     """Sample with the guider's model resident. Raises Interrupted, and ValueError as `sample` does."""
     check_sampling(guider, latent)
     total = max(1, len(settings.sigmas) - 1)
-    previews = Previews(guider.model, memory)
+    context = executing.get()
+    previews = Previews(guider.model, memory, context.preview_method if context else "auto")
 
     def report(step: int, denoised: Tensor) -> None:
         look = previews.of(denoised)
@@ -78,6 +81,7 @@ def check_sampling(guider: Guider, latent: Latent) -> None:
             with naming(input_name):
                 check_width(guider.model, condition, input_name)
                 check_controls(guider.model, condition)
+                check_grounding(guider.model, condition)
 
 
 def groups_of(guider: Guider) -> list[Conditioning]:

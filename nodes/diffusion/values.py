@@ -49,6 +49,8 @@ class VAE:
     """Remembered by `preview.py` once it is fitted; the only field that changes."""
     space: str | None = None
     """See `Latent.space`; None for a file of its own, since the autoencoders of several families look alike."""
+    scale: float = 1.0
+    """Its network sees latents multiplied by this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +145,50 @@ class RowControl:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Gligen:
+    """Layers that let a UNet see named boxes."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    text_width: int
+    """Of the pooled texts that name boxes."""
+    widths: Mapping[str, int]
+    """Which transformers have such a layer -> its width."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextBox:
+    """A rectangle of latent cells, and what is in it."""
+
+    embedding: Tensor
+    """(1, width) pooled text"""
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grounding:
+    """Named boxes that a condition shows."""
+
+    net: Gligen
+    boxes: tuple[TextBox, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowGround:
+    """Named boxes in a batch on its way through the network."""
+
+    net: Gligen
+    first: int
+    """Row of the batch that it begins with."""
+    objects: Tensor
+    """(n, boxes, width) where the network computes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """What a network is told of one condition besides its tokens."""
 
@@ -152,6 +198,8 @@ class Told:
     """(1 or N, c, h, w), laid over the latent, whose channels they follow."""
     controls: tuple[RowControl, ...] = ()
     """What steers it from outside; only of a whole batch."""
+    grounds: tuple[RowGround, ...] = ()
+    """The boxes that it sees; only of a whole batch."""
 
 
 class Scene(NamedTuple):
@@ -179,6 +227,8 @@ class Model:
     """The network sees latents multiplied by this, which gives them unit variance."""
     vae: VAE | None
     """The autoencoder of the same checkpoint; only previews use it. None for a network in a file of its own."""
+    small_vae: Callable[[], VAE | None] | None = None
+    """Gives a small decoder of its latents, if there is one by now; only previews use it."""
     run: Callable[..., Any] | None = None
     """A `sampling.sample.Run` that samples with this model instead of the ordinary one."""
     steering: Steering = PLAIN
@@ -297,6 +347,8 @@ class Condition:
     """Networks that steer by pictures; what they say is added up."""
     seen: tuple[Seen, ...] = ()
     """What a model that was trained with pictures in the place of texts is shown."""
+    grounding: Grounding | None = None
+    """What the picture shows where."""
 
 
 Conditioning = tuple[Condition, ...]

@@ -206,7 +206,7 @@ def _answer(definition: NodeDefinition, result: Any) -> Any:
 
 def _choices(socket: InputSocket, around: Surroundings) -> Sequence[str | int | float]:
     choices = socket.widget.choices if socket.widget is not None else ()
-    return around.folders.list(choices.folder) if isinstance(choices, FolderChoices) else choices
+    return around.folders.list(choices.listed_by) if isinstance(choices, FolderChoices) else choices
 
 
 def _changed(fingerprint: Callable[..., Any], definition: NodeDefinition, around: Surroundings) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.patches.contract import Alteration, Call
+from nodes.diffusion.patches.gligen import grounded
 from nodes.diffusion.sampling.control import shared
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
@@ -130,7 +131,7 @@ class Predictions:
         self.run: dict[Any, Any] = {} if run is None else run
         self._model, self._latent = model, latent
         self._around = around
-        groups = shared(groups)
+        groups = grounded(shared(groups))
         self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
         self._telling = Telling(model, groups, latent)
