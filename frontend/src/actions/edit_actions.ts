@@ -80,8 +80,8 @@ function duplicate(editor: App["editor"], withIncoming: boolean): void {
   const chosen = [...editor.selection].flatMap((id) => editor.node(id) ?? []);
   const [left, top] = cornerOf(chosen);
   const copied = parseJson(copyNodes(editor.document, editor.selection, editor.definitions));
-  const { nodes, links } = pasteNodes(editor.document, copied, [left + BESIDE, top + BESIDE], withIncoming);
-  editor.do({ ...addNodes(nodes, links), label: "duplicate" });
+  const { nodes, links, reroutes } = pasteNodes(editor.document, copied, [left + BESIDE, top + BESIDE], withIncoming);
+  editor.do({ ...addNodes(nodes, links, reroutes), label: "duplicate" });
   editor.select(nodes.map((node) => node.id));
 }
 

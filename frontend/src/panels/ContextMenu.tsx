@@ -34,7 +34,7 @@ const FOR_NODES = [
   "delete",
 ];
 const FOR_SEVERAL = [...ALIGNMENTS.map((how) => `align-${how}`), "distribute-across", "distribute-down"];
-const FOR_CANVAS = ["select-all", "arrange", "fit-all", "toggle-snap", "undo", "redo"];
+const FOR_CANVAS = ["select-all", "arrange", "fit-all", "toggle-snap", "toggle-navigation", "undo", "redo"];
 const FOR_GROUP = ["rename-group", "fit-group", "select-in-group", "bypass-group", "mute-group", "remove-group"];
 
 export function ContextMenu() {

@@ -9,6 +9,8 @@ import {
   ArrangeIcon,
   DownIcon,
   FitIcon,
+  FolderIcon,
+  LibraryIcon,
   NewIcon,
   OpenIcon,
   OutlineIcon,
@@ -23,11 +25,12 @@ import {
   UndoIcon,
   WarningIcon,
 } from "./icons.tsx";
+import { useMissing } from "./MissingThings.tsx";
 
 export function Toolbar() {
   const canUndo = useDocument((state) => state.history.past.length > 0);
   const canRedo = useDocument((state) => state.history.future.length > 0);
-  const isOutlineOpen = useUi((state) => state.isOutlineOpen);
+  const side = useUi((state) => state.side);
   return (
     <header className="toolbar" role="toolbar" aria-label="Editor">
       <span className="logo" aria-hidden="true">
@@ -37,8 +40,14 @@ export function Toolbar() {
       </span>
       <strong className="brand">Heddle</strong>
       <span className="divider" />
-      <ActionButton action="toggle-outline" isPressed={isOutlineOpen}>
+      <ActionButton action="toggle-outline" isPressed={side === "outline"}>
         <OutlineIcon />
+      </ActionButton>
+      <ActionButton action="toggle-library" isPressed={side === "nodes"}>
+        <LibraryIcon />
+      </ActionButton>
+      <ActionButton action="toggle-workflows" isPressed={side === "workflows"}>
+        <FolderIcon />
       </ActionButton>
       <ActionButton action="add-node">
         <PlusIcon />
@@ -74,6 +83,7 @@ export function Toolbar() {
       <span className="spring" />
       <ConnectionStatus />
       <PackNotice />
+      <MissingNotice />
       <QueueCount />
       <QueueButton />
       <InterruptButton />
@@ -189,6 +199,24 @@ function PackNotice() {
   return (
     <button type="button" className="pack-notice" onClick={() => editor.ui.setState({ isProblemsOpen: true })}>
       <WarningIcon /> {words}
+    </button>
+  );
+}
+
+/** What the workflow asks for and the server lacks. */
+function MissingNotice() {
+  const { editor } = useApp();
+  const { choices, classes } = useMissing();
+  const count = choices.length + classes.length;
+  if (count === 0) return null;
+  return (
+    <button
+      type="button"
+      className="pack-notice"
+      title="Models and nodes that this server does not have"
+      onClick={() => editor.ui.setState({ isProblemsOpen: true })}
+    >
+      <WarningIcon /> {count} missing
     </button>
   );
 }

@@ -50,3 +50,10 @@ export const DiceIcon = icon(
   </>,
 );
 export const QueueIcon = icon(<path d="M2.5 3.5h11M2.5 8h11M2.5 12.5h6.5M12 10.6v3.8l2.6-1.9z" />);
+export const StarIcon = icon(<path d="m8 1.8 1.9 4 4.4.6-3.2 3 .8 4.4L8 11.7l-3.9 2.1.8-4.4-3.2-3 4.4-.6z" />);
+export const LibraryIcon = icon(
+  <path d="M2.5 2.5h4.4v4.4H2.5zM9.1 2.5h4.4v4.4H9.1zM2.5 9.1h4.4v4.4H2.5zM11.3 9.1v4.4M9.1 11.3h4.4" />,
+);
+export const FolderIcon = icon(<path d="M1.8 12.8V3.6h4l1.4 1.7h7v7.5z" />);
+export const RenameIcon = icon(<path d="M2.5 13.5h3l7.6-7.6-3-3L2.5 10.5zM8.6 4.4l3 3" />);
+export const DeleteIcon = icon(<path d="M2.5 4.2h11M6 4V2.4h4V4M4 4.2l.7 9.4h6.6l.7-9.4M6.6 6.8v4.4M9.4 6.8v4.4" />);
