@@ -19,6 +19,7 @@ from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.sampling.steering import Ask, Guided, perpendicular, steer
 from nodes.diffusion.sampling.telling import Telling, ask_network
+from nodes.diffusion.text.chunks import LENGTH
 from nodes.diffusion.values import Conditioning, Model, Told
 
 _TINY = 1e-37
@@ -155,10 +156,11 @@ class Predictions:
             self._groups, self._size = lay_out(self._conditionings, x, self.sampling), x.shape[-2:]
         totals = {index: torch.zeros_like(x) for index in wanted}
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
-        batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
+        batches: dict[tuple[int, int, int], list[tuple[int, Region]]] = {}
         for index in wanted:
             for region in regions_at(sigma, self._groups[index], x):
-                batches.setdefault((region.box.height, region.box.width), []).append((index, region))
+                key = region.box.height, region.box.width, _odd_length(region)
+                batches.setdefault(key, []).append((index, region))
         for batch in batches.values():
             for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch, alterations), strict=True):
                 region.box.cut(totals[index]).add_(denoised * region.weight)
@@ -331,6 +333,12 @@ class MaskedModel:
 
     def _kept(self, denoised: Tensor, mask: Tensor) -> Tensor:
         return denoised * mask + self._latent * (1 - mask)
+
+
+def _odd_length(region: Region) -> int:
+    """0 for texts of whole chunks, which are easily made equally long; others would be repeated all too often."""
+    length = region.condition.tokens.shape[1]
+    return length if length % LENGTH else 0
 
 
 def _equally_long(contexts: Sequence[Tensor]) -> list[Tensor]:
