@@ -16,14 +16,16 @@ export function useFaults(): readonly Fault[] {
 }
 
 export function Problems() {
-  const { editor } = useApp();
   const isOpen = useUi((state) => state.isProblemsOpen);
+  return isOpen && <OpenProblems />;
+}
+
+function OpenProblems() {
+  const { editor } = useApp();
   const problems = useRun((state) => state.problems);
   const packs = useUi((state) => state.packProblems);
   const missing = useMissing();
-  const found = useFaults();
-  if (!isOpen) return null;
-  const faults = found.filter(
+  const faults = useFaults().filter(
     ({ node, input }) => !problems.some((problem) => problem.node === node && problem.input === input),
   );
   const count = faults.length + problems.length + packs.length + missing.choices.length + missing.classes.length;
