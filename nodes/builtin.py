@@ -34,6 +34,7 @@ from nodes import (
     showing,
     sigmas,
     strings,
+    style_model,
     transform,
 )
 from nodes.registration import BUILT_IN, Origin, register, typed_nodes
@@ -48,6 +49,7 @@ MODULES = (
     controlnet,
     clip_vision,
     gligen,
+    style_model,
     latent,
     latent_edit,
     latent_operations,

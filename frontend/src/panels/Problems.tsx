@@ -7,12 +7,15 @@ import { CloseIcon, WarningIcon } from "./icons.tsx";
 import { MissingThings, useMissing } from "./MissingThings.tsx";
 
 export function Problems() {
-  const { editor } = useApp();
   const isOpen = useUi((state) => state.isProblemsOpen);
+  return isOpen && <OpenProblems />;
+}
+
+function OpenProblems() {
+  const { editor } = useApp();
   const problems = useRun((state) => state.problems);
   const packs = useUi((state) => state.packProblems);
   const missing = useMissing();
-  if (!isOpen) return null;
   const count = problems.length + packs.length + missing.choices.length + missing.classes.length;
   return (
     <section className="problems" aria-label="Problems">
