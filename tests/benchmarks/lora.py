@@ -72,8 +72,8 @@ def main() -> None:
     wall, worked = (statistics.median(column) for column in zip(*times, strict=True))
     print(
         f"{changed / 1e6:.0f} M of {sum(w.numel() for w in model.network.weights.values()) / 1e6:.0f} M weights change"
-    )  # noqa: T201
-    print(f"switch: {wall:.2f} s, {worked:.2f} s of processor time; unpatched weights copied: {max(kept)}")  # noqa: T201
+    )
+    print(f"switch: {wall:.2f} s, {worked:.2f} s of processor time; unpatched weights copied: {max(kept)}")
 
 
 if __name__ == "__main__":
