@@ -27,7 +27,9 @@ from nodes import (
     logic,
     lora,
     mask,
+    model_merging,
     model_sampling,
+    model_saving,
     photomaker,
     primitives,
     sampler_choices,
@@ -75,6 +77,8 @@ MODULES = (
     expressions,
     logic,
     lora,
+    model_merging,
+    model_saving,
 )
 """One module for each category of the palette."""
 
