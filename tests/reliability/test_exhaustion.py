@@ -61,10 +61,9 @@ def cramped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 def _fill(folder: Path) -> Path:
     filler = folder / "filler.bin"
-    with filler.open("wb", buffering=0) as file:
-        with contextlib.suppress(OSError):  # there is no space left
-            while file.write(bytes(4096)):
-                pass
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):  # until there is no space left
+        while file.write(bytes(4096)):
+            pass
     return filler
 
 
