@@ -27,13 +27,16 @@ from nodes import (
     logic,
     lora,
     mask,
+    model_merging,
     model_sampling,
+    model_saving,
     primitives,
     sampler_choices,
     sampling,
     showing,
     sigmas,
     strings,
+    style_model,
     transform,
 )
 from nodes.registration import BUILT_IN, Origin, register, typed_nodes
@@ -48,6 +51,7 @@ MODULES = (
     controlnet,
     clip_vision,
     gligen,
+    style_model,
     latent,
     latent_edit,
     latent_operations,
@@ -71,6 +75,8 @@ MODULES = (
     expressions,
     logic,
     lora,
+    model_merging,
+    model_saving,
 )
 """One module for each category of the palette."""
 

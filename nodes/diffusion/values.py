@@ -90,6 +90,17 @@ class IpAdapter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StyleModel:
+    """What makes words of the style of a picture."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    text_width: int
+    """Of the words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """Pictures that an unCLIP model is to imitate."""
 

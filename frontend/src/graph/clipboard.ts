@@ -73,14 +73,12 @@ export function pasteNodes(document: WorkflowDocument, copied: Json, at: Point, 
   const points = Object.values(source.reroutes);
   const pointIds = new Map(points.map((reroute, index) => [reroute.id, rerouteId(firstPoint + index)]));
   const pointOf = (id: RerouteId | null): RerouteId | null => (id === null ? null : (pointIds.get(id) ?? null));
-  const reroutes = points.map(
-    ({ id, parent, pos }): Reroute => ({
-      id: pointOf(id) ?? id,
-      parent: pointOf(parent),
-      pos: [at[0] + pos[0] - left, at[1] + pos[1] - top],
-      saved: null,
-    }),
-  );
+  const reroutes = points.map(({ id, parent, pos }): Reroute => ({
+    id: pointOf(id) ?? id,
+    parent: pointOf(parent),
+    pos: [at[0] + pos[0] - left, at[1] + pos[1] - top],
+    saved: null,
+  }));
   const links = linksOf(source).flatMap((link): LinkEnds[] => {
     const from = ids.get(link.source);
     const to = ids.get(link.target);

@@ -5,6 +5,7 @@ form. `DeviceMemory` fills the form on a device and empties it again. A variant 
 of which are changed on their way to the device. It knows nothing of what the network computes.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.memory.layers import bring_when_used, empty, form_of, layers_of, put
+from nodes.diffusion.memory.mapped import MappedPages
 from nodes.diffusion.memory.packed import PACKED
 
 Role = Literal["unet", "vae", "text"]
@@ -122,7 +124,8 @@ class Network:
         self._forget()
         self._channels_last = channels_last and self.role != "text"
         try:
-            self._fill(device, dtype, storage, keep)
+            with contextlib.closing(MappedPages()) as pages:
+                self._fill(device, dtype, storage, keep, pages)
         except BaseException:
             self.unload()
             raise
@@ -172,7 +175,14 @@ class Network:
             if place == device and kind == kinds[name] and (kind != dtype or name not in self.changes)
         }
 
-    def _fill(self, device: torch.device, dtype: torch.dtype, storage: torch.dtype | None, keep: int | None) -> None:
+    def _fill(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        storage: torch.dtype | None,
+        keep: int | None,
+        pages: MappedPages,
+    ) -> None:
         layers = list(layers_of(self.module))
         sizes = [sum(self._bytes(prefix + name, dtype, storage) for name in own) for prefix, _, own in layers]
         self.held, self.whole = 0, True
@@ -185,7 +195,7 @@ class Network:
                 sources: dict[str, Tensor] = {name: self.weights[prefix + name] for name in own}
             else:
                 self.held += sizes[index]
-                placed = {name: self._place(prefix + name, device, kinds[name], plain) for name in own}
+                placed = {name: self._place(prefix + name, device, kinds[name], plain, pages) for name in own}
                 if plain:
                     for name, value in placed.items():
                         put(layer, name, value)
@@ -197,16 +207,25 @@ class Network:
             shapes = {name: empty(self.weights[prefix + name]) for name in own}
             self._undo.append(bring_when_used(layer, values, shapes))
 
-    def _place(self, name: str, device: torch.device, kind: torch.dtype, plain: bool) -> nn.Parameter:
-        """A weight on the device. If it is what computes (`plain`) it is changed there; otherwise at every use."""
+    def _place(
+        self, name: str, device: torch.device, kind: torch.dtype, plain: bool, pages: MappedPages
+    ) -> nn.Parameter:
+        """A weight on the device. If it is what computes (`plain`) it is changed there; otherwise at every use.
+
+        What was read of its file for a copy is given back.
+        """
         shared = not plain or name not in self.changes
         copy = (name, device, kind, self._channels_last)
         found = self._copies.get(copy) if shared else None
         if found is None:
             weight = self.weights[name]
-            value = weight.to(device, kind, non_blocking=True) if shared else self._finished(name, weight, device, kind)
-            if self._channels_last and value.ndim == 4:
-                value = value.to(memory_format=torch.channels_last)
+            order = torch.channels_last if self._channels_last and weight.ndim == 4 else torch.preserve_format
+            if shared:  # in one step, since each copy on the way would stay in the allocator's hands
+                value = weight.to(device, kind, non_blocking=True, memory_format=order)
+            else:
+                value = self._finished(name, weight, device, kind).to(memory_format=order)
+            if value is not weight:
+                pages.release(weight)
             found = nn.Parameter(value, requires_grad=False)
             if shared:
                 self._copies[copy] = found
