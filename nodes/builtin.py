@@ -27,7 +27,9 @@ from nodes import (
     logic,
     lora,
     mask,
+    model_merging,
     model_sampling,
+    model_saving,
     primitives,
     sampler_choices,
     sampling,
@@ -73,6 +75,8 @@ MODULES = (
     expressions,
     logic,
     lora,
+    model_merging,
+    model_saving,
 )
 """One module for each category of the palette."""
 

@@ -9,6 +9,7 @@ CLASSES: dict[str, list[str]] = json.loads((Path(__file__).parent / "data" / "cl
 """Family -> the classes that saved workflows may name."""
 
 WHOLE = (
+    "Model merging / saving",
     "Samplers (all-in-one)",
     "Custom sampling: runners",
     "Custom sampling: SAMPLER factories",
