@@ -75,7 +75,7 @@ def clip_save(
 def lora_save(
     *,
     filename_prefix: str = "loras/ComfyUI_extracted_lora",
-    rank: Annotated[int, Widget("number", min=1, max=4096)] = 8,
+    rank: Annotated[int, Widget("number", min=1, max=4096, step=1)] = 8,
     lora_type: Literal["standard", "full_diff"],
     bias_diff: bool = True,
     model_diff: Model | None = None,
