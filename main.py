@@ -4,6 +4,7 @@
     python main.py [FLAGS]                 serve the editor and the API
     python main.py run WORKFLOW [...]      run a saved graph without a server, or on one (--server)
     python main.py convert WORKFLOW        print the prompt of a saved graph
+    python main.py info FILE               tell how a picture was made, from the texts inside it
     python main.py nodes [NAME]            list node types, or describe one
     python main.py packs                   list node packs, and what is wrong with them
 
@@ -32,8 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from executor.cache import Cache, MemoryCache
-from executor.command_flags import convert_parser, nodes_parser, packs_parser, run_parser
+from executor.command_flags import convert_parser, info_parser, nodes_parser, packs_parser, run_parser
 from executor.disk_cache import DiskCache
+from executor.file_metadata import MetadataError, read_metadata
 from executor.flags import folders_of, shared_parser
 from executor.folders import PathError, confined
 from executor.headless import SavedGraph, WorkflowFileError, read_definitions, read_graph, set_values
@@ -47,6 +49,7 @@ from executor.shown_files import shown_state
 from executor.terminal import (
     complain,
     complain_of,
+    describe_file,
     describe_node,
     follow,
     list_nodes,
@@ -189,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "serve": (_serve_parser, _serve),
         "run": (run_parser, _run),
         "convert": (convert_parser, _convert),
+        "info": (info_parser, _info),
         "nodes": (nodes_parser, _nodes),
         "packs": (packs_parser, _packs),
     }
@@ -196,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(words)
     try:
         return asyncio.run(command(options))
-    except (PathError, WorkflowError, WorkflowFileError) as error:
+    except (MetadataError, PathError, WorkflowError, WorkflowFileError) as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
@@ -313,6 +317,13 @@ async def _convert(options: argparse.Namespace) -> int:
         async with _worker_for(worker_options_of(options, HERE)) as worker:
             definitions = await worker.definitions()
     print(json.dumps(_read(options, definitions).prompt, indent=2))
+    return 0
+
+
+async def _info(options: argparse.Namespace) -> int:
+    """Print what a file says about how it was made."""
+    metadata = read_metadata(options.file)
+    print(json.dumps(metadata.texts, indent=2, ensure_ascii=False) if options.json else describe_file(metadata))
     return 0
 
 

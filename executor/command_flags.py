@@ -32,6 +32,17 @@ def convert_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def info_parser() -> argparse.ArgumentParser:
+    """Of `main.py info`."""
+    parser = argparse.ArgumentParser(
+        prog="main.py info",
+        description="Tell how a picture, an animation, a latent or a checkpoint was made: the texts inside the file.",
+    )
+    parser.add_argument("file", type=Path, help="the file")
+    parser.add_argument("--json", action="store_true", help="print all texts as one JSON object")
+    return parser
+
+
 def nodes_parser() -> argparse.ArgumentParser:
     """Of `main.py nodes`."""
     parser = argparse.ArgumentParser(prog="main.py nodes", description="List node types.", parents=[shared_parser()])

@@ -88,11 +88,27 @@ class Graph:
         Depth first, so that a branch is complete before the next one begins and its values are needed only briefly.
         The same graph always gives the same order. Raises CycleError.
         """
+        return self._whole_order if targets is None else self._order(targets)
+
+    @property
+    def has_cycle(self) -> bool:
+        """Whether some node depends on itself."""
+        try:
+            self.order()
+        except CycleError:
+            return True
+        return False
+
+    @cached_property
+    def _whole_order(self) -> tuple[NodeId, ...]:
+        return self._order(self.nodes)
+
+    def _order(self, targets: Iterable[NodeId]) -> tuple[NodeId, ...]:
         ids = tuple(self.nodes)
         position, sources = self._position, self._sources
         state = bytearray(len(ids))
         order: list[int] = []
-        waiting = list(range(len(ids))) if targets is None else [position[target] for target in targets]
+        waiting = [position[target] for target in targets]
         waiting.reverse()
         while waiting:
             node = waiting[-1]
@@ -152,6 +168,8 @@ class Graph:
     def only(self, node_ids: Iterable[NodeId]) -> "Graph":
         """The part of this graph with the given nodes, in this graph's order."""
         kept = frozenset(node_ids)
+        if kept >= self.nodes.keys():
+            return self
         return Graph(node for node in self.nodes.values() if node.id in kept)
 
     @cached_property

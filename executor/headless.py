@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
+from executor.file_metadata import MetadataError, read_metadata
 from executor.object_info import definition_from_object_info
 from executor.schema import NodeDefinition
 from executor.workflow import is_api_prompt, is_workflow, to_prompt
@@ -105,8 +104,8 @@ def _read_document(path: Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise WorkflowFileError(f"{path} cannot be read: {error.strerror}.") from error
-    if content[:1] in (b"\x89", b"\xff", b"R", b"G"):
-        content = _from_picture(path)
+    if content[:1] in (b"\x89", b"\xff", b"R", b"G") or content[8:10] == b'{"':
+        content = _from_metadata(path)
     try:
         return json.loads(content)
     except UnicodeDecodeError as error:
@@ -119,14 +118,12 @@ def _read_document(path: Path) -> Any:
         raise WorkflowFileError(f"{path} is nested too deeply to be a workflow.") from error
 
 
-def _from_picture(path: Path) -> bytes:
+def _from_metadata(path: Path) -> bytes:
     try:
-        with Image.open(path) as picture:
-            chunks = dict(picture.info)
-    except (UnidentifiedImageError, OSError) as error:
-        raise WorkflowFileError(f"{path} is neither JSON text nor a readable picture.") from error
+        found = read_metadata(path)
+    except MetadataError as error:
+        raise WorkflowFileError(f"{path} is neither JSON text nor a readable picture or safetensors file.") from error
     for key in ("workflow", "prompt"):
-        if isinstance(chunks.get(key), str | bytes):
-            value = chunks[key]
-            return value.encode() if isinstance(value, str) else value
-    raise WorkflowFileError(f"{path} is a picture that carries no workflow.")
+        if key in found.texts:
+            return found.texts[key].encode()
+    raise WorkflowFileError(f"{path} is a {found.kind} that carries no workflow.")

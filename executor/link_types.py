@@ -26,12 +26,14 @@ class RawNode:
 
 def as_link(value: Any) -> Link | None:
     """The link that a wire value is, or None. Some clients send a whole number as id, or 0.0 as output."""
-    match value:
-        case [str() | int() as source, int() | float() as output] if not isinstance(value, tuple):
-            plain = not isinstance(source, bool) and not isinstance(output, bool)
-            if plain and output == output // 1 and 0 <= output < 2**31:
-                return Link(NodeId(str(source)), int(output))
-    return None
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    source, output = value
+    if type(source) is not str or type(output) is not int:
+        if type(source) not in (str, int) or type(output) not in (int, float) or output != output // 1:
+            return None
+        source, output = str(source), int(output)
+    return Link(NodeId(source), output) if 0 <= output < 2**31 else None
 
 
 def types_fit(offered: str, wanted: str) -> bool:

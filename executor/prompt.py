@@ -109,10 +109,11 @@ def _read_nodes(
     errors: list[PromptError] = []
     for key, entry in raw.items():
         node_id = NodeId(str(key))
-        class_type = entry.get("class_type") if isinstance(entry, Mapping) else None
-        inputs = (entry.get("inputs") or {}) if isinstance(entry, Mapping) else {}
+        is_object = isinstance(entry, Mapping)
+        class_type = entry.get("class_type") if is_object else None
+        inputs = (entry.get("inputs") or {}) if is_object else {}
         known = definitions.get(class_type) if isinstance(class_type, str) else None
-        if not isinstance(entry, Mapping):
+        if not is_object:
             error = PromptError("invalid_prompt", "A node is not an object", f"Node ID '#{node_id}'")
         elif not isinstance(class_type, str) or not class_type:
             error = PromptError("invalid_prompt", "A node has no class_type", f"Node ID '#{node_id}'")
@@ -149,12 +150,16 @@ def _parse_nodes(
         node = nodes[node_id]
         inputs: Mapping[str, Any]
         lazy: frozenset[str] = frozenset()
+        found: list[PromptError] = []
         if node.definition is None:
             inputs = {name: link for name, value in node.inputs.items() if (link := as_link(value)) is not None}
         else:
             inputs, lazy, found = parser.parse(node_id, node.definition)
             errors += [replace(error, node_id=node_id, class_type=node.class_type) for error in found]
-        inputs = {name: value for name, value in inputs.items() if not isinstance(value, Link) or value.source in nodes}
+        if found or node.definition is None:  # else every link leads somewhere
+            inputs = {
+                name: value for name, value in inputs.items() if not isinstance(value, Link) or value.source in nodes
+            }
         parsed[node_id] = Node(node_id, node.class_type, inputs, lazy)
         for link in parsed[node_id].links():
             if link.source not in seen:
@@ -178,6 +183,8 @@ def _trace(
     graph: Graph, outputs: Sequence[NodeId], errors: Sequence[PromptError]
 ) -> tuple[list[PromptError], list[PromptError]]:
     """The errors, each with the outputs that depend on it; and one more for each cycle."""
+    if not errors and not graph.has_cycle:  # nearly always, and much sooner known
+        return [], []
     bit = {output: 1 << i for i, output in enumerate(outputs)}
     reached: dict[NodeId, int] = {}
     cycles: list[tuple[NodeId, ...]] = []

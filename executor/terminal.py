@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from executor.events import Event, NodeExecuted, NodeFailed, NodeProgress, NodeStarted, RunFinished, RunStarted
+from executor.file_metadata import Metadata
+from executor.link_types import as_link
 from executor.packs import PackReport
 from executor.schema import MISSING, FolderChoices, InputSocket, NodeDefinition
+from executor.workflow import is_api_prompt, is_workflow
 
 
 @dataclass(slots=True)
@@ -115,6 +118,31 @@ def describe_node(definition: NodeDefinition) -> str:
     outputs = [f"  {socket.name}: {socket.type}{' list' if socket.is_list else ''}" for socket in definition.outputs]
     lines += ["outputs", *(outputs or ["  none"])]
     return "\n".join(lines)
+
+
+def describe_file(metadata: Metadata) -> str:
+    """What a file says of itself, for people: of a prompt the nodes with their values, of a workflow how large it is,
+    other texts as they are."""
+    parts = [metadata.kind]
+    for name, text in sorted(metadata.texts.items(), key=lambda entry: entry[0] not in ("prompt", "parameters")):
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            document = None
+        if is_api_prompt(document):
+            parts.append("\n".join([f"{name}:", *(f"  {line}" for line in _nodes_of(document))]))
+        elif is_workflow(document):
+            parts.append(f"{name}: an editor document with {len(document['nodes'])} nodes")
+        else:
+            parts.append(f"{name}:\n{text}" if "\n" in text else f"{name}: {text}")
+    return "\n\n".join(parts if metadata.texts else [*parts, "It carries no texts."])
+
+
+def _nodes_of(prompt: Mapping[str, Any]) -> Iterator[str]:
+    for node_id, node in prompt.items():
+        values = {name: value for name, value in node.get("inputs", {}).items() if as_link(value) is None}
+        told = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+        yield f"{node_id} {node.get('class_type')}{': ' if told else ''}{told}"
 
 
 def list_packs(reports: Sequence[PackReport]) -> str:

@@ -108,12 +108,48 @@ def pair_conditioning_set_properties_and_combine(
     return Pair(*(one + new for one, new in zip((positive, negative), made, strict=True)))
 
 
+@node("ConditioningSetDefaultCombine", category=SINGLE, display_name="Cond Set Default Combine", experimental=True)
+def conditioning_set_default_combine(
+    *, cond: Conditioning, cond_DEFAULT: Conditioning, hooks: Hooks | None = None
+) -> Conditioning:
+    """Let `cond_DEFAULT` count where `cond` does not: outside of its masks and areas, and before or after its time."""
+    return cond + _default(cond_DEFAULT, hooks)
+
+
+@node(
+    "PairConditioningSetDefaultCombine",
+    category=PAIR,
+    display_name="Cond Pair Set Default Combine",
+    experimental=True,
+)
+def pair_conditioning_set_default_combine(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    positive_DEFAULT: Conditioning,
+    negative_DEFAULT: Conditioning,
+    hooks: Hooks | None = None,
+) -> Pair:
+    """Let the defaults count where the conditionings of the pair do not."""
+    return Pair(positive + _default(positive_DEFAULT, hooks), negative + _default(negative_DEFAULT, hooks))
+
+
 @node("PairConditioningCombine", category=PAIR, display_name="Cond Pair Combine", experimental=True)
 def pair_conditioning_combine(
     *, positive_A: Conditioning, negative_A: Conditioning, positive_B: Conditioning, negative_B: Conditioning
 ) -> Pair:
     """Let both pairs count: positive with positive, negative with negative."""
     return Pair(positive_A + positive_B, negative_A + negative_B)
+
+
+def _default(conditioning: Conditioning, hooks: Hooks | None) -> Conditioning:
+    _refuse(hooks)
+    return tuple(replace(one, default=True) for one in conditioning)
+
+
+def _refuse(hooks: Hooks | None) -> None:
+    if hooks is not None:
+        raise InputError("hooks", "Hooks of conditionings cannot be sampled with yet. Disconnect them.")
 
 
 def _set(
@@ -124,9 +160,7 @@ def _set(
     hooks: Hooks | None,
     timesteps: TimestepsRange | None,
 ) -> Conditioning:
-    if hooks is not None:
-        raise InputError("hooks", "Hooks of conditionings cannot be sampled with yet. Disconnect them.")
-
+    _refuse(hooks)
     if mask is not None:
         require_pixels(mask)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from executor.object_info import input_info
 from executor.schema import MISSING, FolderChoices, InputError, InputSocket, Widget
-from nodes.marks import Autogrow, LazyMark, RawLinkMark, Socket, Tooltip, WireLink
+from nodes.marks import Autogrow, LazyMark, RawLinkMark, Socket, Tooltip, WireLink, WireOptions
 
 Note = TypeVar("Note")
 Receive = Callable[[Any], Any]
@@ -87,7 +87,7 @@ def read_input(name: str, hint: Any, default: Any = MISSING) -> Input:
     """The input that a parameter, or a field of a dynamic combo's option, declares. Raises TypeError."""
     annotation = read_annotation(hint)
     wire = read_wire(annotation, name)
-    tooltip = annotation.note(Tooltip)
+    tooltip, further = annotation.note(Tooltip), annotation.note(WireOptions)
     if default is not MISSING and default is not None and (annotation.is_list or wire.options):
         raise TypeError("can have no default but None: it is a list, or a socket that changes.")
     socket = InputSocket(
@@ -99,7 +99,7 @@ def read_input(name: str, hint: Any, default: Any = MISSING) -> Input:
         lazy=annotation.note(LazyMark) is not None,
         raw_link=annotation.note(RawLinkMark) is not None,
         tooltip=tooltip.text if tooltip else None,
-        options=wire.options,
+        options={**wire.options, **(further.options if further else {})},
     )
     return Input(socket, wire, annotation.is_list)
 

@@ -11,10 +11,11 @@ from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.preview import Previews
+from nodes.diffusion.sampling.control import check_controls, networks_of
 from nodes.diffusion.sampling.guidance import Guider
 from nodes.diffusion.sampling.sample import Outcome, Settings, sample
 from nodes.diffusion.sampling.telling import check_width
-from nodes.diffusion.values import Latent
+from nodes.diffusion.values import Conditioning, Latent
 
 _TEXTS = {
     "positive": "positive",
@@ -41,12 +42,19 @@ def run_sampling(
     progress.check()
     network, (rows, _, height, width) = guider.model.network, latent.samples.shape
     settings = replace(settings, cpu_noise=memory.preferences.cpu_noise)
+    # Guidance sends the positive and the negative through the network together.
+    activations = of_step(network, guider.model.compute or memory.dtype("unet"), 2 * rows, height, width)
+
+    def work() -> Outcome:
+        with memory.resident(*networks_of(groups_of(guider)), activations=activations, dtype=guider.model.compute):
+            return sample(guider, latent, settings, report)
+
     return memory.attempt(
         network,
-        lambda: sample(guider, latent, settings, report),
+        work,
         f"Sampling {rows} latents of {width} x {height} cells" if rows > 1 else f"Sampling {width} x {height} cells",
-        # Guidance sends the positive and the negative through the network together.
-        activations=of_step(network, memory.dtype("unet"), 2 * rows, height, width),
+        activations=activations,
+        dtype=guider.model.compute,
     )
 
 
@@ -69,3 +77,9 @@ def check_sampling(guider: Guider, latent: Latent) -> None:
         for condition in getattr(guider, field, ()):
             with naming(input_name):
                 check_width(guider.model, condition, input_name)
+                check_controls(guider.model, condition)
+
+
+def groups_of(guider: Guider) -> list[Conditioning]:
+    """The conditionings that a guider compares."""
+    return [getattr(guider, field, ()) for field in _TEXTS]

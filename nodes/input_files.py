@@ -2,14 +2,17 @@
 
 import hashlib
 
-from executor.folders import Folders
+from executor.folders import Folders, Place
 
 
-def input_digest(name: str, folders: Folders) -> str:
-    """SHA-256 of a file that a prompt names. Raises ValueError with a sentence for the user."""
-    path = folders.annotated(name)
+def input_digest(name: str, folders: Folders, place: Place = "input") -> str:
+    """SHA-256 of a file that a prompt names, in `place` unless the name says where.
+
+    Raises ValueError with a sentence for the user.
+    """
+    path = folders.annotated(name, place)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ValueError(f"'{name}' is not in the input folder.") from error
+        raise ValueError(f"'{name}' is not in the {place} folder.") from error

@@ -3,8 +3,9 @@
 Marks only: `declare_inputs` and `declare_outputs` read them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 T = TypeVar("T")
 
@@ -21,6 +22,13 @@ class Tooltip:
     """In `Annotated`, of a parameter or of a field of the result: what an editor tells about it."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WireOptions:
+    """In `Annotated`: further options of the input, which editors get and nobody here reads."""
+
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

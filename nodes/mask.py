@@ -5,16 +5,18 @@ from typing import Annotated, Literal
 import torch
 
 from executor.folders import Folders, PathError
-from executor.schema import FolderChoices, Injected, InputError, Widget
-from nodes.declare import node
+from executor.schema import Injected, InputError, RunInfo, Widget
+from nodes.declare import Shown, node
 from nodes.diffusion.compose import feathered, grown, matched
 from nodes.diffusion.pictures import PictureError, load_picture
+from nodes.image import InputPicture, preview_image
 from nodes.input_files import input_digest
+from nodes.marks import WireOptions
 from nodes.types import Image, Mask
 
 Side = Annotated[int, Widget("number", min=1, max=16384, step=1)]
 Offset = Annotated[int, Widget("number", min=0, max=16384, step=1)]
-InputPicture = Annotated[str, Widget("combo", choices=FolderChoices("input"), upload="image")]
+AS_NUMBER = {"display": "number"}
 
 
 @node("SolidMask", category="mask")
@@ -47,6 +49,28 @@ def image_to_mask(*, image: Image, channel: Literal["red", "green", "blue", "alp
     if index >= image.shape[-1]:
         raise InputError("channel", "The picture has no alpha channel. Choose red, green or blue.")
     return image[..., index]
+
+
+@node("ImageColorToMask", category="mask")
+def image_color_to_mask(
+    *, image: Image, color: Annotated[int, Widget("number", min=0, max=0xFFFFFF, step=1), WireOptions(AS_NUMBER)] = 0
+) -> Mask:
+    """1 where a picture has exactly a colour, given as a number (red times 65536, green times 256, blue)."""
+    values = (image[..., :3].clamp(0, 1) * 255).round().int()
+    numbers = (values[..., 0] << 16) + (values[..., 1] << 8) + values[..., 2]
+    return (numbers == color).float()
+
+
+@node("ThresholdMask", category="mask")
+def threshold_mask(*, mask: Mask, value: Annotated[float, Widget("number", min=0.0, max=1.0, step=0.01)] = 0.5) -> Mask:
+    """1 where a mask is above a value, else 0."""
+    return (mask > value).float()
+
+
+@node("MaskPreview", category="mask", display_name="Preview Mask", is_output=True)
+def mask_preview(*, mask: Mask, folders: Injected[Folders], run: Injected[RunInfo]) -> Shown:
+    """Show a mask as a grey picture, without saving it to the output folder."""
+    return preview_image(images=mask_to_image(mask=mask), folders=folders, run=run)
 
 
 @node("MaskComposite", category="mask")

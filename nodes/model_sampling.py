@@ -6,6 +6,8 @@ The model that comes in stays as it is; its network is shared.
 from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
+import torch
+
 from executor.schema import InputError, Widget
 from nodes.declare import node
 from nodes.diffusion.sampling import steering
@@ -24,6 +26,7 @@ from nodes.types import Model
 Level = Annotated[float, Widget("number", min=0.0, max=1000.0, step=0.001)]
 Shift = Annotated[float, Widget("number", min=0.0, max=100.0, step=0.01)]
 ComboSampling = Literal["eps", "v_prediction", "lcm", "x0", "img_to_img"]
+COMPUTED = {"default": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PREDICTIONS: dict[str, Prediction] = {"eps": "eps", "v_prediction": "v", "x0": "x0"}
 
 
@@ -135,6 +138,12 @@ def differential_diffusion(
 ) -> Model:
     """Let a soft noise mask say from when on each place may change, instead of how much."""
     return replace(model, mask_rule=differential(1.0 if strength is None else strength))
+
+
+@node("ModelComputeDtype", category="advanced/debug/model")
+def model_compute_dtype(*, model: Model, dtype: Literal["default", "fp32", "fp16", "bf16"]) -> Model:
+    """Say in which type the model computes; by default the device decides."""
+    return replace(model, compute=COMPUTED[dtype])
 
 
 def _steered(model: ModelValue, changed: steering.Steering) -> ModelValue:

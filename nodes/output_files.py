@@ -25,6 +25,8 @@ class OutputSeries:
         self._root = folders.place(place).resolve()
         # Confined by Folders; the name stands for all that follow in the series.
         self._folder = folders.resolve(place, whole.as_posix()).parent
+        if not self._folder.is_relative_to(self._root):
+            raise PathError(f"The prefix '{prefix}' leads outside its folder. Leave out what goes up.")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number = highest_number(self._folder, self._name)
 

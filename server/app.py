@@ -11,6 +11,7 @@ from aiohttp import web
 from executor.folders import Folders
 from executor.worker import Worker
 from server import keys, websocket
+from server.access import Access, AccessError
 from server.catalogue import Catalogue
 from server.clients import Clients
 from server.credentials import Credentials
@@ -20,7 +21,7 @@ from server.jobs import JobStore, StoreError
 from server.log_tail import LogTail
 from server.middleware import chain, header_signal
 from server.openapi import PREFIX, describe
-from server.origin import OriginPolicy
+from server.origin import OriginPolicy, beyond_loopback
 from server.pack_messages import PackMessages
 from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
@@ -30,6 +31,7 @@ from server.routes import (
     history,
     internals,
     jobs,
+    login,
     models,
     nodes,
     packs,
@@ -42,19 +44,26 @@ from server.routes import (
 )
 from server.settings import ServerSettings
 from server.settings_file import SettingsFile
+from server.slow_clients import Newcomers
 
 
 def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettings) -> web.Application:
     """The application that serves `workers`, which it closes at its end. It starts nothing before it is run."""
     policy = OriginPolicy.of(settings)
+    asked = settings.require_token or beyond_loopback(settings)
+    access = Access(folders.user / "heddle.token" if asked else None)
+    newcomers = Newcomers()
     app = web.Application(
-        middlewares=chain(policy, compress=settings.compress), client_max_size=settings.max_upload_size
+        middlewares=chain(policy, access, newcomers, compress=settings.compress),
+        client_max_size=settings.max_upload_size,
     )
+    app[keys.NEWCOMERS] = newcomers
     database = settings.database or folders.user / "heddle.db"
     store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
     clients = Clients()
     credentials = Credentials()
     pool = WorkerPool(workers, settings.jobs_per_worker, lambda services: folders.adopt(services.model_folders))
+    app[keys.ACCESS] = access
     app[keys.SETTINGS] = settings
     app[keys.FOLDERS] = folders
     app[keys.WORKERS] = pool
@@ -90,6 +99,7 @@ def api_routes() -> list[web.RouteDef]:
     """Every route of the API, without the prefix."""
     modules = (
         websocket,
+        login,
         prompt,
         queue,
         history,
@@ -111,8 +121,9 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     """Open the store, then let jobs run; at the end everything stops in the opposite order."""
     app[keys.LOG_TAIL].start(asyncio.get_running_loop())
     try:
+        await asyncio.to_thread(app[keys.ACCESS].open)
         exhausted = await app[keys.STORE].open()
-    except StoreError:
+    except (StoreError, AccessError):
         app[keys.LOG_TAIL].stop()
         await app[keys.WORKERS].close()
         await app[keys.STORE].close()

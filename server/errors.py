@@ -15,6 +15,7 @@ class ApiError(Exception):
         details: str = "",
         *,
         extra_info: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -22,6 +23,8 @@ class ApiError(Exception):
         self.message = message
         self.details = details
         self.extra_info = dict(extra_info or {})
+        self.headers = dict(headers or {})
+        """Of the answer, such as `Retry-After`."""
 
     def body(self) -> dict[str, Any]:
         """`{"error": {...}, "node_errors": {}}`, the shape that clients of `/prompt` parse."""

@@ -40,9 +40,14 @@ _CHUNK: Final = 1024 * 1024
 _ABANDONED_SECONDS: Final = 60.0
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Make `content` the content of `path`: afterwards, and after any crash, the file is the old one or the new one."""
+def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Make `content` the content of `path`: afterwards, and after any crash, the file is the old one or the new one.
+
+    `mode`: who may read it; it is never another one, not even for a moment.
+    """
     with _beside(path) as (temporary, file):
+        if mode is not None:
+            temporary.chmod(mode)  # while it is empty
         file.write(content)
         _flush(file)
         temporary.replace(path)

@@ -21,6 +21,12 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve HTTPS with this key")
     parser.add_argument("--tls-certfile", type=Path, metavar="FILE", help="and this certificate")
     parser.add_argument(
+        "--require-token",
+        action="store_true",
+        help="ask for the token in the user folder's heddle.token; always so beyond this machine",
+    )
+    parser.add_argument("--allow-plain-http", action="store_true", help="listen beyond this machine without TLS, too")
+    parser.add_argument(
         "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
     )
     parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
@@ -73,6 +79,8 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         cors_origin=options.enable_cors_header,
         tls_cert=options.tls_certfile,
         tls_key=options.tls_keyfile,
+        require_token=options.require_token,
+        plain_http=options.allow_plain_http,
         preview_method=options.preview_method,
         jobs_per_worker=options.jobs_per_worker,
         uuid_prompt_ids=options.uuid_prompt_ids,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from server.queue_order import Move, renumbered
 
@@ -41,6 +41,10 @@ _NO_PROMPT: Final = (
     "seq, id, state, number, attempt, client_id, '{}' AS prompt, extra_data, targets, created, started, finished, "
     "rank, result"
 )
+_AS_TEXT: Final = (
+    "seq, rank, state, number, CAST(id AS BLOB), CAST(prompt AS BLOB), CAST(extra_data AS BLOB), "
+    "CAST(targets AS BLOB), CAST(result AS BLOB)"
+)
 
 Row = sqlite3.Row
 
@@ -57,6 +61,20 @@ class Selection:
     ascending: bool = False
     limit: int | None = None
     offset: int = 0
+
+
+class JobText(NamedTuple):
+    """A job in the JSON that it was stored in, for lists too long to be parsed and written anew."""
+
+    seq: int
+    rank: int | None
+    state: str
+    number: float
+    job_id: bytes
+    prompt: bytes
+    extra_data: bytes
+    targets: bytes
+    result: bytes | None
 
 
 class JobTable:
@@ -85,22 +103,22 @@ class JobTable:
         """Close the connection; the last one to close folds the log back into the file."""
         self._db.close()
 
-    def insert(self, row: dict[str, Any], *, number: float | None, front: bool, limit: int) -> Row | None:
-        """Add a pending job; None if `limit` jobs are unfinished. Raises sqlite3.IntegrityError for a known id."""
+    def insert(self, row: dict[str, Any], *, number: float | None, front: bool, limit: int) -> float | None:
+        """Add a pending job; its number, or None if `limit` jobs are unfinished. Raises sqlite3.IntegrityError for a
+        known id."""
         if self.unfinished() >= limit:
             return None
         with self._whole():
             last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
             seq = (last["seq"] if last else 0) + 1
             place = number if number is not None else (-seq if front else seq)
-            added = self._changed_one(
+            self._db.execute(
                 "INSERT INTO jobs (seq, id, state, number, client_id, prompt, extra_data, targets, created) "
-                "VALUES (:seq, :id, 'pending', :number, :client_id, :prompt, :extra_data, :targets, :created) "
-                "RETURNING *",
+                "VALUES (:seq, :id, 'pending', :number, :client_id, :prompt, :extra_data, :targets, :created)",
                 {**row, "seq": seq, "number": place},
             )
         self._unfinished = self.unfinished() + 1
-        return added
+        return float(place)
 
     def claim(self, now: int) -> Row | None:
         """Move the first pending job to in_progress, counting the attempt; None too while the queue is paused."""
@@ -192,7 +210,7 @@ class JobTable:
         """Unfinished jobs of a state, in the order in which they run."""
         return self._db.execute("SELECT * FROM jobs WHERE state = ? ORDER BY number, seq", (state,)).fetchall()
 
-    def ended(self, skip: int, count: int, page: int) -> Iterator[list[Row]]:
+    def ended(self, skip: int, count: int, page: int) -> Iterator[list[JobText]]:
         """Jobs that ran and ended, oldest first, `count` of them after `skip`, in pages."""
         first = self._db.execute(
             "SELECT rank FROM jobs WHERE rank IS NOT NULL AND result IS NOT NULL ORDER BY rank LIMIT 1 OFFSET ?",
@@ -200,14 +218,15 @@ class JobTable:
         ).fetchone()
         above = first["rank"] - 1 if first else None
         while above is not None and count > 0:
-            rows = self._db.execute(
-                "SELECT * FROM jobs WHERE rank > ? AND result IS NOT NULL ORDER BY rank LIMIT ?",
-                (above, min(page, count)),
-            ).fetchall()
-            if not rows:
+            jobs = self._texts("rank > ? AND result IS NOT NULL ORDER BY rank LIMIT ?", above, min(page, count))
+            if not jobs:
                 return
-            yield rows
-            above, count = rows[-1]["rank"], count - len(rows)
+            yield jobs
+            above, count = jobs[-1].rank, count - len(jobs)
+
+    def one_ended(self, job_id: str) -> list[JobText]:
+        """The job with this id, if it ran and ended."""
+        return self._texts("id = ? AND rank IS NOT NULL AND result IS NOT NULL", job_id)
 
     def ended_count(self) -> int:
         """How many jobs ran and ended."""
@@ -235,16 +254,15 @@ class JobTable:
         ).fetchall()
         return rows, total
 
-    def waiting(self, state: str, after: tuple[float, int] | None, count: int) -> list[Row]:
-        """Up to `count` unfinished jobs of a state in the order in which they run, those behind (number, seq), with
-        their JSON as bytes."""
+    def waiting(self, state: str, after: tuple[float, int] | None, count: int) -> list[JobText]:
+        """Up to `count` unfinished jobs of a state in the order in which they run, those behind (number, seq)."""
         behind = "" if after is None else "AND (number, seq) > (?, ?) "
-        return self._db.execute(
-            "SELECT seq, id, number, CAST(prompt AS BLOB) AS prompt, CAST(extra_data AS BLOB) AS extra_data, "
-            "CAST(targets AS BLOB) AS targets FROM jobs "
-            f"WHERE state = ? {behind}ORDER BY number, seq LIMIT ?",
-            (state, *(after or ()), count),
-        ).fetchall()
+        return self._texts(f"state = ? {behind}ORDER BY number, seq LIMIT ?", state, *(after or ()), count)
+
+    def _texts(self, which: str, *values: object) -> list[JobText]:
+        cursor = self._db.cursor()
+        cursor.row_factory = None  # plain tuples, which are made sooner than rows
+        return list(map(JobText._make, cursor.execute(f"SELECT {_AS_TEXT} FROM jobs WHERE {which}", values)))
 
     @contextmanager
     def committing(self, *, durable: bool) -> Iterator[None]:

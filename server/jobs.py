@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from server.job_table import JobTable, Row, Selection
+from server.job_table import JobTable, JobText, Row, Selection
 from server.job_writer import JobWriter
 from server.lock import Held, ProcessLock
 from server.queue_order import Declined, Move
@@ -32,7 +32,7 @@ EndState = Literal["completed", "failed", "cancelled"]
 MAX_ATTEMPTS: Final = 2
 """A job whose worker, or whose server, died this often is not tried again: it is likely the cause."""
 _PAGE: Final = 50
-_QUEUE_PAGE: Final = 500
+_QUEUE_PAGE: Final = 250
 
 
 class StoreError(Exception):
@@ -90,17 +90,6 @@ class JobRecord:
     result: JobResult | None
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedText:
-    """An unfinished job in the JSON that it was stored in, for lists too long to be parsed."""
-
-    job_id: str
-    number: float
-    prompt: bytes
-    extra_data: bytes
-    targets: bytes
-
-
 def now_ms() -> int:
     """The wall clock as the wire carries it."""
     return time.time_ns() // 1_000_000
@@ -152,10 +141,10 @@ class JobStore:
             self._lock.release()
             self._lock = None
 
-    async def add(self, new: NewJob) -> JobRecord:
-        """Accept a job. Raises DuplicateJob, QueueFull or StoreError; then nothing was accepted."""
+    async def add(self, new: NewJob) -> float:
+        """Accept a job; its number. Raises DuplicateJob, QueueFull or StoreError; then nothing was accepted."""
 
-        def insert(table: JobTable) -> JobRecord:
+        def insert(table: JobTable) -> float:
             row = {
                 "id": new.job_id,
                 "client_id": new.client_id,
@@ -165,17 +154,19 @@ class JobStore:
                 "created": now_ms(),
             }
             try:
-                added = table.insert(row, number=new.number, front=new.front, limit=self._max_unfinished)
+                number = table.insert(row, number=new.number, front=new.front, limit=self._max_unfinished)
             except sqlite3.IntegrityError:
                 raise DuplicateJob(new.job_id) from None
-            if added is None:
+            if number is None:
                 raise QueueFull(str(self._max_unfinished))
-            return _record(added)
+            return number
 
         return await self._write(insert)
 
     async def claim(self) -> JobRecord | None:
         """Take the next pending job; it is in_progress then. None if nothing waits, or the queue is paused."""
+        if self._paused:  # nor does the disk have to be asked
+            return None
         return await self._write(lambda table: _optional(table.claim(now_ms())), durable=False)
 
     async def requeue(self, job_id: str, *, forgive: bool = False) -> None:
@@ -213,17 +204,12 @@ class JobStore:
         """Unfinished jobs, in the order in which they run."""
         return await self._read(lambda table: [_record(row) for row in table.in_state(state)])
 
-    async def queued(
-        self, state: UnfinishedState, word: Callable[[Sequence[QueuedText]], bytes]
-    ) -> AsyncIterator[bytes]:
+    async def queued(self, state: UnfinishedState, word: Callable[[Sequence[JobText]], bytes]) -> AsyncIterator[bytes]:
         """Pages of unfinished jobs, in the order in which they run, as `word` says them in the reading thread."""
 
         def page(table: JobTable, after: tuple[float, int] | None) -> tuple[bytes, tuple[float, int] | None]:
-            rows = table.waiting(state, after, _QUEUE_PAGE)
-            jobs = [
-                QueuedText(row["id"], row["number"], row["prompt"], row["extra_data"], row["targets"]) for row in rows
-            ]
-            return word(jobs) if jobs else b"", (rows[-1]["number"], rows[-1]["seq"]) if rows else None
+            jobs = table.waiting(state, after, _QUEUE_PAGE)
+            return word(jobs) if jobs else b"", (jobs[-1].number, jobs[-1].seq) if jobs else None
 
         coming = asyncio.ensure_future(self._read(partial(page, after=None)))
         try:
@@ -245,14 +231,26 @@ class JobStore:
 
         return await self._read(read)
 
-    async def ended(self, *, newest: int | None = None, offset: int | None = None) -> AsyncIterator[list[JobRecord]]:
-        """Pages of the jobs that ran and ended, oldest first: at most `newest`, from `offset` or else the last ones."""
+    async def ended(
+        self, word: Callable[[Sequence[JobText]], bytes], *, newest: int | None = None, offset: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Pages of the jobs that ran and ended, as `word` says them in the reading thread, oldest first: at most
+        `newest`, from `offset` or else the last ones."""
         total = await self._read(lambda table: table.ended_count())
         count = total if newest is None else newest
         skip = offset if offset is not None else max(0, total - count)
         pages = await self._read(lambda table: table.ended(skip, count, _PAGE))
-        while (page := await self._read(lambda _: [_record(row) for row in next(pages, [])])) != []:
-            yield page
+
+        def page(_: JobTable) -> bytes:
+            jobs = next(pages, None)
+            return word(jobs) if jobs else b""
+
+        while text := await self._read(page):
+            yield text
+
+    async def one_ended(self, job_id: str, word: Callable[[Sequence[JobText]], bytes]) -> bytes:
+        """The job with this id as `word` says it, or says none, if it did not run or did not end."""
+        return await self._read(lambda table: word(table.one_ended(job_id)))
 
     async def _write(self, work: Callable[[JobTable], T], *, durable: bool = True) -> T:
         try:

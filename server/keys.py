@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from executor.folders import Folders
+from server.access import Access
 from server.catalogue import Catalogue
 from server.clients import Clients
 from server.credentials import Credentials
@@ -16,8 +17,11 @@ from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
 from server.settings import ServerSettings
 from server.settings_file import SettingsFile
+from server.slow_clients import Newcomers
 
 API_DESCRIPTION: Final[web.AppKey[dict[str, Any]]] = web.AppKey("api_description")
+NEWCOMERS: Final = web.AppKey("newcomers", Newcomers)
+ACCESS: Final = web.AppKey("access", Access)
 SETTINGS: Final = web.AppKey("settings", ServerSettings)
 FOLDERS: Final = web.AppKey("folders", Folders)
 PACK_MESSAGES: Final = web.AppKey("pack_messages", PackMessages)

@@ -1,6 +1,7 @@
-"""What holds for every request and every answer: origin policy, JSON errors, CORS and security headers.
+"""What holds for every request and every answer: origin policy, access token, JSON errors, CORS and security headers.
 
-One chain for the whole application, so that no route can forget it. Knows no route.
+One chain for the whole application, so that no route can forget it, a pack's neither. Of the routes it knows only the
+two that ask for no token.
 """
 
 import logging
@@ -12,9 +13,11 @@ from aiohttp.typedefs import Handler, Middleware
 
 from executor.folders import PathError
 from executor.worker import WorkerLost
+from server.access import Access
 from server.errors import ApiError
 from server.jobs import StoreError
 from server.origin import OriginPolicy
+from server.slow_clients import Newcomers
 from server.wire import json_response
 
 log = logging.getLogger(__name__)
@@ -26,12 +29,27 @@ EDITOR_POLICY: Final = (
 )
 """No inline script, no eval, nothing from elsewhere: a picture's metadata cannot become a program."""
 
+_OPEN: Final = frozenset({"/health", "/login", "/api/health", "/api/login"})
+"""Paths that need no token; everything else does, the editor's files and packs' routes among it."""
+
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def chain(policy: OriginPolicy, *, compress: bool = False) -> list[Middleware]:
+def chain(policy: OriginPolicy, access: Access, newcomers: Newcomers, *, compress: bool = False) -> list[Middleware]:
     """The middlewares, outermost first."""
-    return [_preflight(policy), *([_compressed] if compress else []), _errors, _guard(policy)]
+    return [
+        _arrival(newcomers),
+        _preflight(policy),
+        *([_compressed] if compress else []),
+        _errors,
+        _guard(policy),
+        _key(access),
+    ]
+
+
+def address_of(request: web.Request) -> str:
+    """Whose request it is, as far as the connection tells."""
+    return request.remote or "unknown"
 
 
 @web.middleware
@@ -42,6 +60,15 @@ async def _compressed(request: web.Request, handler: Handler) -> web.StreamRespo
     if isinstance(response, web.Response) and (kind == "application/json" or kind.startswith("text/")):
         response.enable_compression()
     return response
+
+
+def _arrival(newcomers: Newcomers) -> Middleware:
+    @web.middleware
+    async def arrival(request: web.Request, handler: Handler) -> web.StreamResponse:
+        newcomers.hear(request)
+        return await handler(request)
+
+    return arrival
 
 
 def _guard(policy: OriginPolicy) -> Middleware:
@@ -55,6 +82,31 @@ def _guard(policy: OriginPolicy) -> Middleware:
         return await handler(request)
 
     return guard
+
+
+def _key(access: Access) -> Middleware:
+    @web.middleware
+    async def key(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not access.asked or request.path in _OPEN:
+            return await handler(request)
+        refused = access.verdict(_token(request), request.cookies.get(access.cookie_name), address_of(request))
+        if refused is None:
+            return await handler(request)
+        if refused.status == 401 and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+            return web.Response(status=303, headers={"Location": "/login"})  # a person, who can log in
+        extra = {"Retry-After": "60"} if refused.status == 429 else {"WWW-Authenticate": "Bearer"}
+        raise ApiError(refused.status, "unauthorized", refused.message, headers=extra)
+
+    return key
+
+
+def _token(request: web.Request) -> str | None:
+    """The token in a header: `X-Heddle-Token: T`, `Authorization: Bearer T` or `Authorization: token T`."""
+    own = request.headers.get("X-Heddle-Token")
+    if own is not None:
+        return own
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() in ("bearer", "token") else None
 
 
 def _preflight(policy: OriginPolicy) -> Middleware:
@@ -98,7 +150,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:  # the last resort: a defect costs one request, and its traceback stays in the log
         log.exception("%s %s failed", request.method, request.path)
         refusal = ApiError(500, "internal_error", "The server failed on this request; its log says where.")
-    return json_response(refusal.body(), status=refusal.status)
+    return json_response(refusal.body(), status=refusal.status, headers=refusal.headers)
 
 
 def _sentence(request: web.Request, error: web.HTTPException) -> str:

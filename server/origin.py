@@ -39,7 +39,7 @@ class OriginPolicy:
     @classmethod
     def of(cls, settings: ServerSettings) -> "OriginPolicy":
         """The policy that follows from where the server listens."""
-        beyond = not all(_is_loopback(address) for address in settings.listen)
+        beyond = beyond_loopback(settings)
         own = {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"} if beyond else set[str]()
         admitted = {origin.strip().rstrip("/") for origin in (settings.cors_origin or "").split(",")} - {""}
         hosts = own | {host.lower() for host in settings.allowed_hosts}
@@ -75,6 +75,11 @@ class OriginPolicy:
         except ValueError:
             return False
         return self.any_address and not address.is_unspecified
+
+
+def beyond_loopback(settings: ServerSettings) -> bool:
+    """Whether other machines can reach the server."""
+    return not all(_is_loopback(address) for address in settings.listen)
 
 
 def _parse(authority: str) -> tuple[str, int | None] | None:

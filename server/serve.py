@@ -10,8 +10,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from server.access import AccessError
 from server.jobs import StoreError
+from server.keys import ACCESS, NEWCOMERS
+from server.origin import beyond_loopback
 from server.settings import ServerSettings
+from server.slow_clients import Connection
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +32,30 @@ def _say(line: str) -> None:
 async def serve(app: web.Application, settings: ServerSettings, announce: Callable[[str], None] = _say) -> None:
     """Serve until SIGINT or SIGTERM, then stop: running work is interrupted and goes back to the queue.
 
-    `announce` gets one line with the addresses once they answer. Raises StartError if that cannot come about.
+    `announce` gets one line with the addresses once they answer, with a link to log in by if a token is asked for.
+    Raises StartError if that cannot come about.
     """
     tls = _tls(settings)
+    if tls is None and not settings.plain_http and beyond_loopback(settings):
+        message = "Without TLS everyone on the network can read the access token and all pictures: "
+        remedy = "give --tls-certfile and --tls-keyfile, or --allow-plain-http if TLS ends elsewhere or nobody listens."
+        raise StartError(message + remedy)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
     stop = asyncio.Event()
     with_signals = _listen_for_signals(stop)
     try:
         try:
             await runner.setup()
-        except StoreError as error:
+        except (StoreError, AccessError) as error:
             raise StartError(str(error)) from error
         for address in settings.listen:
             await _bind(runner, address, settings.port, tls)
-        announce(f"Heddle is at {', '.join(_urls(runner, tls is not None))}")
+        once = app[ACCESS].once
+        link = f"/login?token={once}" if once is not None else ""
+        announce(f"Heddle is at {', '.join(f'{url}{link}' for url in _urls(runner, tls is not None))}")
+        watch = asyncio.create_task(app[NEWCOMERS].watch(lambda: _connections(runner)), name="watch new connections")
         await stop.wait()
+        watch.cancel()
         log.info("Stopping; a running job goes back to the queue.")
     finally:
         await runner.cleanup()
@@ -58,6 +71,10 @@ async def _bind(runner: web.AppRunner, address: str, port: int, tls: ssl.SSLCont
             message = f"Port {port} on {address} is in use by another program; stop it, or choose another with --port."
             raise StartError(message) from None
         raise StartError(f"The server cannot listen on {address}, port {port}: {error.strerror or error}.") from None
+
+
+def _connections(runner: web.AppRunner) -> list[Connection]:
+    return list(runner.server.connections) if runner.server is not None else []
 
 
 def _urls(runner: web.AppRunner, secure: bool) -> list[str]:

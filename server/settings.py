@@ -30,6 +30,10 @@ class ServerSettings:
     """Further host names under which the server is reached, for example behind a reverse proxy."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    require_token: bool = False
+    """Ask for the access token on loopback as well; beyond it always."""
+    plain_http: bool = False
+    """Listen beyond loopback without TLS, too."""
     preview_method: PreviewMethod = "auto"
     """For jobs that ask for none of their own."""
     state_interval: float = 0.125

@@ -40,9 +40,15 @@ def encode_png(picture: Tensor, texts: Mapping[str, Any], compression: int) -> b
     for name, value in texts.items():
         chunks.add_text(name, json.dumps(value))
     buffer = io.BytesIO()
-    pixels = (picture.clamp(0, 1) * 255).to(torch.uint8).cpu().numpy()
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=chunks, compress_level=compression)
+    Image.fromarray(to_pixels(picture)).save(buffer, "PNG", pnginfo=chunks, compress_level=compression)
     return buffer.getvalue()
+
+
+def to_pixels(picture: Tensor) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """A (H, W) or (H, W, channels) picture in 0 to 1 as bytes; what lies between two is cut off, as in every saved
+    picture."""
+    pixels: np.ndarray[Any, np.dtype[np.uint8]] = (picture.clamp(0, 1) * 255).to(torch.uint8).cpu().numpy()
+    return pixels
 
 
 def _frame(frame: Image.Image) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from nodes.diffusion.families.control import ControlKind
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.masks import MaskRule
@@ -49,6 +51,50 @@ class VAE:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ControlNet:
+    """A network that steers a UNet by a picture: a ControlNet, one for several types of pictures, or an adapter."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    kind: ControlKind
+    family: str | None
+    """Name of the declaration of the UNets that it fits; None if only its sizes tell."""
+    types: tuple[int, ...] = ()
+    """Which types of pictures a union network is shown; empty leaves it to find out."""
+    pooled: bool = False
+    """Whether what it says of the places of a picture is averaged over all of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Control:
+    """A picture that a control network sees while a condition is sampled."""
+
+    net: ControlNet
+    picture: Tensor
+    """(N, H, W, 3 or 1), of any size, mostly in 0 to 1; fitted to the latent by cutting evenly and resizing."""
+    strength: float = 1.0
+    start: float = 0.0
+    """Share of the sampling after which it counts, as of a condition."""
+    end: float = 1.0
+    everywhere: bool = False
+    """Whether it also steers conditions of the other conditionings, in the same place, that have no control."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowControl:
+    """A control in a batch on its way through the network."""
+
+    net: ControlNet
+    first: int
+    """Row of the batch that it begins with."""
+    shown: Tensor | tuple[Tensor, ...]
+    """The picture for each row (n, channels, H, W) where the network computes, or what an adapter made of it: for each
+    level of the UNet (n, channels, h, w)."""
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """What a network is told of one condition besides its tokens."""
 
@@ -56,6 +102,8 @@ class Told:
     """Keyword of the network's -> (1 or N, width)."""
     channels: Tensor | None = None
     """(1 or N, c, h, w), laid over the latent, whose channels they follow."""
+    controls: tuple[RowControl, ...] = ()
+    """What steers it from outside; only of a whole batch."""
 
 
 class Scene(NamedTuple):
@@ -100,6 +148,8 @@ class Model:
     """See `Latent.space`: of the latents that it makes."""
     text_width: int | None = None
     """Of the tokens that the network attends to; None if nobody knows."""
+    compute: torch.dtype | None = None
+    """The type that the network computes in; None leaves that to the device."""
     alterations: tuple[Alteration, ...] = ()
     """What is done inside the network while it computes for this model. The network itself stays as it is."""
 
@@ -183,6 +233,9 @@ class Condition:
     """Share of the sampling (0 is pure noise, 1 a clean latent) after which it counts."""
     end: float = 1.0
     """Share after which it no longer counts."""
+    default: bool = False
+    """Whether it counts only in so far as the others, that are none, leave room: where their weights come to less than
+    1."""
     attached: Attached = field(default_factory=dict[str, Any])
     size: PictureSize | None = None
     """None: the size of the picture that is sampled."""
@@ -192,6 +245,8 @@ class Condition:
     """(N, c, h, w) latents of a picture that the network sees beside its own, as the autoencoder gives them."""
     picture_mask: Tensor | None = None
     """(N or 1, H, W) in 0 to 1, of any size: where that picture is to be replaced."""
+    controls: tuple[Control, ...] = ()
+    """Networks that steer by pictures; what they say is added up."""
 
 
 Conditioning = tuple[Condition, ...]

@@ -1,11 +1,13 @@
 """Jobs as `/queue`, `/history` and `/jobs` show them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from server.jobs import JobRecord, QueuedText
+from server.job_table import JobText
+from server.jobs import JobRecord
 from server.protocol.prompts import number_on_wire
+from server.wire import encode
 
 _SHOWN_KINDS: Final = ("images", "video", "audio")
 _SHAPES: Final = (".obj", ".fbx", ".gltf", ".glb")
@@ -13,29 +15,15 @@ _LONGEST_TEXT: Final = 1024
 """Characters of a text that a list of jobs repeats."""
 
 
-def queue_item(job: JobRecord) -> list[Any]:
-    """`[number, id, prompt, extra_data, output ids]`."""
-    return [number_on_wire(job.number), job.job_id, job.prompt, job.extra_data, list(job.targets)]
+def queue_items(jobs: Iterable[JobText]) -> bytes:
+    """`[number, id, prompt, extra_data, output ids]` as JSON, one after the other, of jobs that were not parsed."""
+    return b",".join([_queue_item(job) for job in jobs])
 
 
-def queued_text(jobs: Iterable[QueuedText]) -> bytes:
-    """The same as JSON, one after the other, of jobs that were not parsed."""
-    parts: list[bytes] = []
-    for job in jobs:
-        head = f",[{number_on_wire(job.number)},{json.dumps(job.job_id)},".encode()
-        parts += (head, job.prompt, b",", job.extra_data, b",", job.targets, b"]")
-    return b"".join(parts)[1:]
-
-
-def history_entry(job: JobRecord) -> dict[str, Any]:
-    """What an ended run left; an interrupted one reads as an error that was not completed."""
-    result = job.result
-    return {
-        "prompt": queue_item(job),
-        "outputs": result.outputs if result else {},
-        "status": _status(job),
-        "meta": result.meta if result else {},
-    }
+def history_entries(jobs: Iterable[JobText]) -> bytes:
+    """`"id": entry` as JSON, one after the other: what runs left. An interrupted one reads as an error that was not
+    completed. Of the stored JSON only the result is parsed."""
+    return b",".join([_history_entry(job) for job in jobs])
 
 
 def job_summary(job: JobRecord) -> dict[str, Any]:
@@ -63,14 +51,26 @@ def job_details(job: JobRecord) -> dict[str, Any]:
     """One job with its outputs and what it ran."""
     details = job_summary(job) | {"workflow": {"prompt": job.prompt, "extra_data": job.extra_data}}
     if job.result is not None:
-        details |= {"outputs": job.result.outputs, "execution_status": _status(job)}
+        details |= {"outputs": job.result.outputs, "execution_status": _status(job.state, job.result.messages)}
     return details
 
 
-def _status(job: JobRecord) -> dict[str, Any]:
-    done = job.state == "completed"
-    messages = list(job.result.messages) if job.result else []
-    return {"status_str": "success" if done else "error", "completed": done, "messages": messages}
+def _queue_item(job: JobText) -> bytes:
+    # An id is made of letters, digits, '-' and '_' (`is_prompt_id`), so it needs no escapes.
+    number = str(number_on_wire(job.number)).encode()
+    return b'[%b,"%b",%b,%b,%b]' % (number, job.job_id, job.prompt, job.extra_data, job.targets)
+
+
+def _history_entry(job: JobText) -> bytes:
+    result = json.loads(job.result or "{}")
+    status = _status(job.state, result.get("messages", ()))
+    rest = encode({"outputs": result.get("outputs", {}), "status": status, "meta": result.get("meta", {})})
+    return b'"%b":{"prompt":%b,%b' % (job.job_id, _queue_item(job), rest.removeprefix("{").encode())
+
+
+def _status(state: str, messages: Sequence[Any]) -> dict[str, Any]:
+    done = state == "completed"
+    return {"status_str": "success" if done else "error", "completed": done, "messages": list(messages)}
 
 
 def _workflow_id(extra_data: Mapping[str, Any]) -> str | None:

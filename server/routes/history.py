@@ -1,18 +1,15 @@
 """`/history`: what ran and ended, from the disk and in pages, however long it is."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from server.described import described, flag, texts, whole
 from server.errors import ApiError
-from server.jobs import JobRecord
 from server.keys import STORE
-from server.protocol.records import history_entry
+from server.protocol.records import history_entries
 from server.routes.queue import id_list, read_object
 from server.streaming import stream_json
-from server.wire import encode, json_response
 
 
 def routes() -> list[web.RouteDef]:
@@ -28,15 +25,14 @@ def routes() -> list[web.RouteDef]:
 async def get_history(request: web.Request) -> web.StreamResponse:
     """Ended jobs by prompt id, oldest first: all, the last `max_items`, or those from `offset` on."""
     newest, offset = _whole(request, "max_items"), _whole(request, "offset")
-    return await stream_json(request, _told(request.app[STORE].ended(newest=newest, offset=offset)))
+    pages = request.app[STORE].ended(history_entries, newest=newest, offset=offset)
+    return await stream_json(request, _object(pages))
 
 
 async def get_history_entry(request: web.Request) -> web.Response:
     """`{prompt_id: entry}`; `{}` while the job is unknown or has not ended."""
-    job = await request.app[STORE].get(request.match_info["prompt_id"])
-    if job is None or job.result is None or job.started is None:
-        return json_response({})
-    return json_response({job.job_id: history_entry(job)})
+    entry = await request.app[STORE].one_ended(request.match_info["prompt_id"], history_entries)
+    return web.Response(body=b"{%b}" % entry, content_type="application/json", charset="utf-8")
 
 
 @described(fields={"clear": flag("forget all"), "delete": texts("forget these")}, answers={200: None})
@@ -47,16 +43,13 @@ async def post_history(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _told(pages: AsyncIterator[list[JobRecord]]) -> AsyncIterator[bytes]:
-    opening = "{"
+async def _object(pages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    between = b"{"
     async for page in pages:
-        yield f"{opening}{await asyncio.to_thread(_entries, page)}".encode()
-        opening = ","
-    yield b"{}" if opening == "{" else b"}"
-
-
-def _entries(page: list[JobRecord]) -> str:
-    return encode({job.job_id: history_entry(job) for job in page})[1:-1]
+        yield between
+        yield page
+        between = b","
+    yield b"{}" if between == b"{" else b"}"
 
 
 def _whole(request: web.Request, name: str) -> int | None:

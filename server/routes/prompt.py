@@ -12,7 +12,7 @@ from executor.workflow import is_workflow
 from server.conversion import convert, with_prompt
 from server.described import described, flag, number, text, texts, thing
 from server.errors import ApiError
-from server.jobs import DuplicateJob, JobRecord, NewJob, QueueFull, now_ms
+from server.jobs import DuplicateJob, NewJob, QueueFull, now_ms
 from server.keys import CATALOGUE, CREDENTIALS, DISPATCHER, SETTINGS, STORE, WORKERS
 from server.pool import WorkerPool
 from server.protocol.frames import exec_info
@@ -70,11 +70,11 @@ async def post_prompt(request: web.Request) -> web.Response:
     told = {"warnings": warnings} if warnings else {}
     if not validation.outputs:
         return json_response(refused(validation) | told, status=400)
-    job = await _added(request, asked, validation)
+    place = await _added(request, asked, validation)
     dispatcher = request.app[DISPATCHER]
     dispatcher.announce()
     dispatcher.wake()
-    return json_response(accepted(job.job_id, job.number, validation) | told)
+    return json_response(accepted(asked.prompt_id, place, validation) | told)
 
 
 @described(fields={"workflow": thing("an editor document, unless it is the body itself")})
@@ -110,8 +110,11 @@ async def _rewritten(pool: WorkerPool, body: Any) -> Any:
     return body
 
 
-async def _added(request: web.Request, asked: PromptRequest, validation: Validation) -> JobRecord:
-    """Put the job on the disk, and what it brought of credentials elsewhere. Raises ApiError if it is not accepted."""
+async def _added(request: web.Request, asked: PromptRequest, validation: Validation) -> float:
+    """Put the job on the disk, and what it brought of credentials elsewhere; its number in the queue.
+
+    Raises ApiError if it is not accepted.
+    """
     new = NewJob(
         asked.prompt_id,
         asked.prompt,
@@ -124,9 +127,9 @@ async def _added(request: web.Request, asked: PromptRequest, validation: Validat
     credentials = request.app[CREDENTIALS]
     # Before it is in the store, because it may run as soon as it is.
     kept = credentials.keep(new.job_id, asked.credentials)
-    job: JobRecord | None = None
+    place: float | None = None
     try:
-        job = await request.app[STORE].add(new)
+        place = await request.app[STORE].add(new)
     except DuplicateJob:
         message = f"A job with the prompt_id '{asked.prompt_id}' exists already; leave prompt_id out to get a new one."
         raise ApiError(409, "duplicate_prompt_id", message) from None
@@ -134,6 +137,6 @@ async def _added(request: web.Request, asked: PromptRequest, validation: Validat
         message = f"{request.app[SETTINGS].max_queue} jobs wait already; try again when some have ended."
         raise ApiError(429, "queue_full", message) from None
     finally:
-        if kept and job is None:
+        if kept and place is None:
             credentials.drop([new.job_id])
-    return job
+    return place

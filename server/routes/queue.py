@@ -10,7 +10,7 @@ from server.described import described, flag, text, texts, thing
 from server.errors import ApiError
 from server.jobs import JobStore, UnfinishedState
 from server.keys import DISPATCHER, SETTINGS, STORE
-from server.protocol.records import queued_text
+from server.protocol.records import queue_items
 from server.protocol.reordering import parse_move
 from server.queue_order import NotWaiting
 from server.streaming import stream_json
@@ -99,7 +99,7 @@ async def _told(store: JobStore) -> AsyncIterator[bytes]:
     )
     for opening, state in states:
         between = opening
-        async for page in store.queued(state, queued_text):
+        async for page in store.queued(state, queue_items):
             yield between
             yield page
             between = b","

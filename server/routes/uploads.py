@@ -16,6 +16,7 @@ from server.described import FORM, described, one_of, text
 from server.errors import ApiError
 from server.files import store_upload, upload_name
 from server.keys import FOLDERS
+from server.slow_clients import arriving
 from server.wire import json_response
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -65,7 +66,7 @@ async def _form(request: web.Request) -> Form:
     if not request.content_type.startswith("multipart/"):
         raise ApiError(400, "invalid_request", "An upload is multipart form data with a file field 'image'.")
     try:
-        return await request.post()
+        return await arriving(request, request.post())
     except (ValueError, AssertionError) as error:
         raise ApiError(400, "invalid_request", f"The multipart body is damaged: {error}") from None
 

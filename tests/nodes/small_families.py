@@ -83,6 +83,7 @@ UNCLIP = replace(
 )
 SMALL = {
     "sd1": SD1,
+    "sd1 even": replace(SD1, unet=SD1.unet | {"block_out_channels": (32, 32)}),
     "sd1 inpainting": replace(SD1, in_channels=9),
     "sd1 editing": replace(SD1, in_channels=8),
     "sd2": SD2,

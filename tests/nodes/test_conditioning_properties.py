@@ -50,6 +50,18 @@ def test_they_are_set_for_pairs_and_combined_with_others() -> None:
     assert summed == (ONE + TWO, TWO + ONE)
 
 
+def test_defaults_are_marked_and_combined() -> None:
+    made = nodes.conditioning_set_default_combine(cond=ONE, cond_DEFAULT=TWO)
+    assert made[0] is ONE[0]
+    assert [one.default for one in made] == [False, True]
+    assert not TWO[0].default
+    pair = nodes.pair_conditioning_set_default_combine(
+        positive=ONE, negative=TWO, positive_DEFAULT=TWO, negative_DEFAULT=ONE
+    )
+    assert [[one.default for one in both] for both in pair] == [[False, True]] * 2
+    assert pair.negative[1].tokens is ONE[0].tokens
+
+
 def test_hooks_are_refused_rather_than_ignored() -> None:
     with pytest.raises(InputError, match="Disconnect them") as error:
         nodes.conditioning_set_properties(cond_NEW=ONE, set_cond_area="default", hooks=object())

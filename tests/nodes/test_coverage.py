@@ -15,6 +15,7 @@ WHOLE = (
     "Custom sampling: sigma utilities",
     "Custom sampling: GUIDERs",
     "Custom sampling: NOISE",
+    "Mask",
 )
 """Families without a gap."""
 

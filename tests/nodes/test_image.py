@@ -11,7 +11,7 @@ from PIL import Image
 from executor.folders import Folders
 from executor.schema import InputError, RunInfo
 from nodes.declare import Shown
-from nodes.image import image_digest, load_image, preview_image, save_image
+from nodes.image import image_digest, load_image, load_image_output, output_digest, preview_image, save_image
 
 RUN = RunInfo({"1": {"class_type": "SaveImage", "inputs": {}}}, {"workflow": {"nodes": [1], "text": "Grüße 猫"}}, "1")
 
@@ -188,3 +188,13 @@ def test_a_full_disk_is_reported_and_leaves_no_half_file(folders: Folders, monke
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
         save(folders, "cat")
     assert not any(folders.output.iterdir())
+
+
+def test_a_saved_picture_is_loaded_from_the_output_folder(folders: Folders) -> None:
+    for place, level in ((folders.input, 0), (folders.output, 255)):
+        Image.new("RGB", (2, 1), (level,) * 3).save(place / "a.png")
+    for name, level in {"a.png": 1.0, "a.png [output]": 1.0, "a.png [input]": 0.0}.items():
+        assert load_image_output(image=name, folders=folders).IMAGE.unique().tolist() == [level]
+    assert output_digest(image="a.png", folders=folders) != output_digest(image="a.png [input]", folders=folders)
+    with pytest.raises(InputError, match=r"There is no picture 'b\.png' in its folder"):
+        load_image_output(image="b.png", folders=folders)

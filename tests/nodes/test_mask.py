@@ -1,5 +1,7 @@
 """Masks are made, loaded and changed, cell by cell."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,19 +9,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from executor.folders import Folders
-from executor.schema import InputError
+from executor.schema import InputError, RunInfo
 from nodes.diffusion.compose import feathered
 from nodes.mask import (
     crop_mask,
     feather_mask,
     grow_mask,
+    image_color_to_mask,
     image_to_mask,
     invert_mask,
     load_image_mask,
     mask_composite,
     mask_digest,
+    mask_preview,
     mask_to_image,
     solid_mask,
+    threshold_mask,
 )
 
 
@@ -105,3 +110,21 @@ def test_a_channel_of_a_picture_is_loaded_as_a_mask(folders: Folders) -> None:
     assert not load_image_mask(image="a.png", channel="alpha", folders=folders).any()
     with pytest.raises(InputError, match=r"no picture 'gone\.png'"):
         load_image_mask(image="gone.png", channel="alpha", folders=folders)
+
+
+def test_a_colour_becomes_a_mask_and_a_threshold_is_passed_only_above() -> None:
+    image = torch.tensor([[[255, 128, 0], [255, 128, 1], [254, 128, 0]]])[None].float() / 255
+    for color, expected in {0xFF8000: [1, 0, 0], 0xFF8001: [0, 1, 0], 0: [0, 0, 0]}.items():
+        assert image_color_to_mask(image=image, color=color)[0, 0].tolist() == expected
+    mask = torch.tensor([[[0.0, 0.5, 0.50001, 1.0]]])
+    for value, expected in {0.5: [0, 0, 1, 1], 0.0: [0, 1, 1, 1], 1.0: [0, 0, 0, 0]}.items():
+        assert threshold_mask(mask=mask, value=value)[0, 0].tolist() == expected
+
+
+def test_a_mask_is_shown_as_a_picture_that_is_not_kept(tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "in", tmp_path / "out", tmp_path / "temp", tmp_path / "user", {})
+    shown = mask_preview(mask=torch.tensor([[0.0, 1.0]]), folders=folders, run=RunInfo({}, {}, "1"))
+    (entry,) = shown.ui["images"]
+    assert entry["type"] == "temp"
+    with Image.open(tmp_path / "temp" / entry["filename"]) as picture:
+        assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(0, 0, 0), (255, 255, 255)]

@@ -33,13 +33,12 @@ PATCHES: dict[str, Patch] = {
     "triangle cfg": lambda model: guidance.video_triangle_cfg_guidance(model=model),
     "FreeU": lambda model: unet.free_u(model=model),
     "FreeU_V2": lambda model: unet.free_u_v2(model=model),
-    "HyperTile": lambda model: unet.hyper_tile(model=model, tile_size=1, max_depth=1),
     "Deep Shrink": lambda model: unet.patch_model_add_downscale(model=model, block_number=1, **BICUBIC),
     "self-attention": lambda model: unet.unet_self_attention_multiply(model=model, q=0.5),
     "attention to the text": lambda model: unet.unet_cross_attention_multiply(model=model, v=0.5),
     "structural attention": lambda model: unet.unet_temporal_attention_multiply(model=model, self_structural=0.5),
-    "EasyCache": lambda model: unet.easy_cache(model=model, reuse_threshold=3.0, start_percent=0.0),
-    "LazyCache": lambda model: unet.lazy_cache(model=model, reuse_threshold=3.0, start_percent=0.0),
+    "EasyCache": lambda model: unet.easy_cache(model=model, reuse_threshold=3.0, start_percent=0.0, end_percent=1.0),
+    "LazyCache": lambda model: unet.lazy_cache(model=model, reuse_threshold=3.0, start_percent=0.0, end_percent=1.0),
     "DeepCache": lambda model: unet.deep_cache(model=model),
 }
 
@@ -70,13 +69,20 @@ def model(checkpoint: Checkpoint) -> Model:
 
 
 def test_each_patch_changes_the_picture_and_leaves_the_model_as_it_was(sample: Sample, model: Model) -> None:
-    latent = empty_latent_image(width=128, height=128, batch_size=3)
+    latent = empty_latent_image(width=64, height=64, batch_size=3)
     before = sample(model, latent_image=latent)
     for name, patch in PATCHES.items():
         made = sample(patch(model), latent_image=latent)
         assert torch.isfinite(made).all(), name
         assert not torch.allclose(made, before, atol=1e-3), name
     assert torch.equal(sample(model, latent_image=latent), before)
+
+
+def test_tiles_are_at_least_32_pixels_wide(sample: Sample, model: Model) -> None:
+    tiled = unet.hyper_tile(model=model, tile_size=1, max_depth=1)
+    large = empty_latent_image(width=128, height=128, batch_size=1)
+    assert torch.equal(sample(tiled), sample(model))
+    assert not torch.allclose(sample(tiled, latent_image=large), sample(model, latent_image=large), atol=1e-3)
 
 
 def test_no_patch_changes_a_bit_at_neutral_strength(sample: Sample, model: Model) -> None:
@@ -88,11 +94,11 @@ def test_no_patch_changes_a_bit_at_neutral_strength(sample: Sample, model: Model
 
 def test_patches_act_together(sample: Sample, model: Model) -> None:
     together = model
-    for name in ("PAG", "FreeU", "HyperTile", "Deep Shrink", "DeepCache", "SAG"):
+    for name in ("PAG", "FreeU", "FreSca", "Deep Shrink", "DeepCache", "SAG"):
         together = PATCHES[name](together)
     made = sample(together, steps=4)
     assert torch.isfinite(made).all()
-    for name in ("PAG", "FreeU", "HyperTile", "Deep Shrink", "DeepCache", "SAG"):
+    for name in ("PAG", "FreeU", "FreSca", "Deep Shrink", "DeepCache", "SAG"):
         assert not torch.allclose(made, sample(PATCHES[name](model), steps=4), atol=1e-3), name
 
 

@@ -265,6 +265,18 @@ def test_a_patched_model_samples_otherwise_and_the_first_one_as_before(sample: S
     assert len(both.steering.after) == 1
 
 
+@pytest.mark.parametrize(("dtype", "epsilon"), [("fp32", 2.0**-23), ("bf16", 2.0**-8), ("fp16", 2.0**-10)])
+def test_a_model_computes_in_the_type_that_it_is_told(dtype: Any, epsilon: float, sample: Sample, model: Model) -> None:
+    before = sample(model)
+    usual = model.network.dtype
+    told = patches.model_compute_dtype(model=model, dtype=dtype)
+    made = sample(told)
+    assert model.network.dtype == told.compute
+    assert torch.dist(made, before) < 30 * epsilon * before.norm()
+    assert sample(patches.model_compute_dtype(model=told, dtype="default")).equal(before)
+    assert model.network.dtype == usual
+
+
 def test_a_hard_mask_is_the_same_for_differential_diffusion(sample: Sample, model: Model) -> None:
     mask = torch.zeros(1, 64, 64)
     mask[..., 32:] = 1

@@ -116,3 +116,38 @@ PATHS: list[str] = [
     "..;/x.png", "/proc/self/environ", "/dev/stdin", "a/./../../b/../../x.png", "..//..//x.png", "x.png/../../../x.png",
 ]  # fmt: skip
 """Names that lead out of a folder, or look as if they did."""
+
+
+EVIL = "https://evil.example"
+
+HOSTILE: list[tuple[str, dict[str, str]]] = [
+    ("a page of another site", {"Origin": EVIL}),
+    ("a page of another site, as plain text", {"Origin": EVIL, "Content-Type": "text/plain"}),
+    ("a page of another program on this machine", {"Origin": "http://127.0.0.1:9"}),
+    ("a sandboxed frame", {"Origin": "null"}),
+    ("a page from the disk", {"Origin": "file" + "://"}),
+    ("a name that was rebound to this machine", {"Host": "evil.example", "Origin": "http://evil.example"}),
+    ("a foreign host and no origin", {"Host": "evil.example"}),
+    ("a foreign host and another origin", {"Host": "evil.example", "Origin": "http://other.example"}),
+    ("the address 0.0.0.0", {"Host": "0.0.0.0:8188", "Origin": EVIL}),
+    ("an address of the network", {"Host": "192.168.1.5:8188", "Origin": "http://192.168.1.5:8188"}),
+    ("a form of another site", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}),
+    ("a port that is none", {"Host": "127.0.0.1:notaport"}),
+    ("half an address", {"Host": "[::1"}),
+]
+"""Who asks, and what the browser says of it. None may have any effect."""
+
+HOSTILE_SOCKETS: list[tuple[str, dict[str, str]]] = [
+    ("a page of another site", {"Origin": EVIL}),
+    ("a sandboxed frame", {"Origin": "null"}),
+    ("a name that was rebound to this machine", {"Host": "evil.example", "Origin": "http://evil.example"}),
+    ("a foreign host and no origin", {"Host": "evil.example"}),
+    ("a page that navigates", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}),
+]
+
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}

@@ -64,7 +64,11 @@ class Stand:
     flags: tuple[str, ...] = ()
     port: int = 0
     process: subprocess.Popen[str] | None = None
+    announced: str = ""
+    """The line in which the server said where it is."""
     answers: list[Answer] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """What every request brings unless it says otherwise: the access token where one is asked for."""
     accepted: list[str] = field(default_factory=list)
     """Ids of all jobs that were ever answered 2xx."""
 
@@ -76,8 +80,7 @@ class Stand:
 
     def start(self, *, ready: float = 60.0, environment: Mapping[str, str] | None = None) -> float:
         """Start the server; the seconds until it answered."""
-        line = [sys.executable, str(Path(__file__).with_name("launch.py")), "--cpu", "--port", str(self.port)]
-        line += ["--base-directory", str(self.base), *self.flags]
+        line = self._line()
         began = time.monotonic()
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
@@ -92,12 +95,26 @@ class Stand:
         guard.start()
         try:
             assert self.process.stdout is not None
-            found = re.search(r"http://\S+?:(\d+)", self.process.stdout.readline())
+            self.announced = self.process.stdout.readline()
+            found = re.search(r"http://\S+?:(\d+)", self.announced)
         finally:
             guard.cancel()
         assert found, f"the server did not start:\n{self.log.read_text()[-3000:]}"
         self.port = int(found[1])
+        if self.token is not None:
+            self.headers["X-Heddle-Token"] = self.token
         return time.monotonic() - began
+
+    def _line(self) -> list[str]:
+        line = [sys.executable, str(Path(__file__).with_name("launch.py")), "--cpu", "--port", str(self.port)]
+        return [*line, "--base-directory", str(self.base), *self.flags]
+
+    def start_fails(self, seconds: float = 60.0) -> str:
+        """Start a server that must refuse to; what it says."""
+        done = subprocess.run(self._line(), cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
+        assert done.returncode == 1, done.stderr[-3000:]
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stderr
 
     def until_ready(self, seconds: float = 90.0) -> float:
         """Wait until the worker is ready; how long that took."""
@@ -152,6 +169,12 @@ class Stand:
         return None
 
     @property
+    def token(self) -> str | None:
+        """The access token, where the server asks for one."""
+        file = self.base / "user" / "heddle.token"
+        return file.read_text().strip() if file.exists() else None
+
+    @property
     def log(self) -> Path:
         return self.base / "server.log"
 
@@ -160,8 +183,9 @@ class Stand:
     def ask(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, timeout: float = 60
     ) -> Answer:
-        """One request on a connection of its own. `body`: bytes as they are, anything else as JSON."""
-        given = dict(headers or {})
+        """One request on a connection of its own. `body`: bytes as they are, anything else as JSON. An empty header is
+        not sent."""
+        given = {name: value for name, value in (self.headers | dict(headers or {})).items() if value}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             given.setdefault("Content-Type", "application/json")

@@ -182,6 +182,7 @@ def test_the_table_above_covers_every_route():
     asked = {(method, path.partition("?")[0]) for method, path, *_ in ANSWERS}
     elsewhere = {
         "/ws",
+        "/login",
         "/openapi.json",
         "/internal/logs/raw",
         "/object_info",

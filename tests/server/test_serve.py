@@ -154,7 +154,8 @@ def test_a_port_in_use_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"listen": ("203.0.113.1",), "port": 0}, "cannot listen on 203.0.113.1"),
+        ({"listen": ("203.0.113.1",), "port": 0, "plain_http": True}, "cannot listen on 203.0.113.1"),
+        ({"listen": ("127.0.0.1", "203.0.113.1")}, "Without TLS everyone .* or --allow-plain-http"),
         ({"tls_cert": Path("none.pem")}, "both a certificate and its key"),
         ({"tls_cert": Path("none.pem"), "tls_key": Path("none.key")}, "'none.pem' and key 'none.key' cannot be used"),
     ],

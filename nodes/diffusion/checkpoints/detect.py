@@ -67,6 +67,13 @@ def detect_unet(shapes: Shapes) -> Family:
     return sd2.FAMILY if has_linear_projections(shapes) else sd1.FAMILY
 
 
+def detect_encoder(shapes: Shapes) -> Family:
+    """The family of the UNet that a ControlNet in the original layout was copied from; small ones attend to nothing."""
+    if CLASS_ENTRANCE in shapes:
+        return sdxl.BASE
+    return sd2.FAMILY if has_linear_projections(shapes) else sd1.FAMILY
+
+
 def text_prefix(shapes: Shapes, text: TextPart) -> str | None:
     """The prefix under which a checkpoint keeps a text model; some files leave out `text_model.`."""
     for prefix in (text.prefix, text.prefix.removesuffix("text_model.")):

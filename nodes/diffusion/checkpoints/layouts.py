@@ -3,12 +3,15 @@
 Every source is read in the original layout's names, so sizes, families and checks are the same for all of them.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
+from nodes.diffusion.checkpoints.control_names import adapter_names, control_names
 from nodes.diffusion.checkpoints.detect import describe
 from nodes.diffusion.checkpoints.names import unet_names, vae_names
 from nodes.diffusion.checkpoints.source import Part, Source, part_under
 from nodes.diffusion.families.clip import PROJECTION, Layout, layout_of
+from nodes.diffusion.families.control import HINT_ENTRANCE
 from nodes.diffusion.families.ldm import UNET_ENTRANCE, UNET_PREFIX, VAE_ENTRANCE, VAE_PREFIX
 
 _UNET_PREFIXES = (UNET_PREFIX, "", "diffusion_model.", "unet.")
@@ -27,6 +30,7 @@ _TEXT_PREFIXES = (
     "text_encoders.clip_g.transformer.text_model.",
 )
 _DIFFUSERS_ENTRANCE = "conv_in.weight"
+_CONTROL_PREFIXES = ("control_model.", "", "controlnet.")
 
 
 def unet_part(source: Source) -> Part:
@@ -43,6 +47,21 @@ def vae_part(source: Source) -> Part:
     if found is None:
         raise ValueError(f"it holds {describe(source.shapes)}, which is no autoencoder that is known")
     return found
+
+
+def control_part(source: Source) -> Part | None:
+    """The control network of a file in the original layout's names; None if it has none."""
+    entrance = "controlnet_cond_embedding.conv_in.weight"
+    return _part(source, _CONTROL_PREFIXES, HINT_ENTRANCE, entrance, control_names)
+
+
+def adapter_part(source: Source) -> Part | None:
+    """The T2I adapter of a file in diffusers' names, which tell its levels; None if it has none."""
+    for prefix in ("adapter.", ""):
+        names = part_under(source, prefix).names
+        if any(re.fullmatch(r"body\.0\.((resnets|body)\.0\.)?block1\.weight", name) for name in names):
+            return Part(source, prefix, {ours: names[theirs] for ours, theirs in adapter_names(names).items()})
+    return None
 
 
 def text_part(source: Source) -> tuple[Part, Layout]:

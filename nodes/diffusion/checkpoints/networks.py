@@ -5,12 +5,16 @@ first checkpoint is opened, so that a run that reuses every memo, or a bad graph
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
+from diffusers.models.adapter import T2IAdapter
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import nn
+from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
@@ -41,6 +45,44 @@ def make_text_model(config: Mapping[str, Any], projection: int | None = None) ->
         name = PROJECTION.removesuffix(".weight")
         model.add_module(name, _empty(lambda: nn.Linear(config["hidden_size"], projection, bias=False)))
     return model
+
+
+def make_control(config: Mapping[str, Any]) -> nn.Module:
+    """ControlNetModel on the meta device, in evaluation mode."""
+    return _empty(lambda: ControlNetModel(**config))
+
+
+def make_union(config: Mapping[str, Any]) -> nn.Module:
+    """ControlNetUnionModel on the meta device, in evaluation mode.
+
+    Its attribute `untyped` is a ControlNetModel of the same layers, for pictures of which nobody says what they are. It
+    is told the embedding of "no type" as its class.
+    """
+    module = _empty(lambda: ControlNetUnionModel(**config))
+    arguments = {name: value for name, value in config.items() if not name.startswith("num_")}
+    untyped = _empty(lambda: ControlNetModel(**arguments))
+    for name, _ in list(untyped.named_children()):
+        setattr(untyped, name, module.get_submodule(name))
+    untyped.class_embedding = module.get_submodule("control_add_embedding")
+    # Not a child: its layers are the network's own.
+    object.__setattr__(module, "untyped", untyped)
+    layers: Any = module.get_submodule("transformer_layes")
+    for layer in layers:
+        layer.attention = partial(_each_alone, layer.attn)
+    return module
+
+
+def make_adapter(config: Mapping[str, Any]) -> nn.Module:
+    """T2IAdapter on the meta device, in evaluation mode."""
+    return _empty(lambda: T2IAdapter(**config))
+
+
+def _each_alone(attention: nn.Module, x: Tensor) -> Tensor:
+    """Attention of each row to itself. As published it goes along the batch, so that pictures of one batch would change
+    each other; for the rows of one picture, which are alike, that is the same as each row alone."""
+    flat = x.reshape(1, -1, x.shape[-1])
+    attended: Tensor = attention(flat, flat, flat, need_weights=False)[0]
+    return attended.reshape(x.shape)
 
 
 def _empty(build: Callable[[], nn.Module]) -> nn.Module:

@@ -51,28 +51,35 @@ def unet_config(shapes: Shapes, heads: Callable[[int], int]) -> Config:
 
     Raises ValueError with a clause saying which part has no place in the layout, KeyError naming an absent tensor.
     """
+    config = encoder_config(shapes, heads)
+    if "cross_attention_dim" not in config:
+        raise ValueError("its UNet has no cross-attention")
+    ways = (kind.replace("Down", "Up") for kind in reversed(config["down_block_types"]))
+    return config | {
+        "in_channels": shapes[UNET_ENTRANCE][1],
+        "out_channels": shapes["out.2.weight"][0],
+        "up_block_types": tuple(ways),
+    }
+
+
+def encoder_config(shapes: Shapes, heads: Callable[[int], int]) -> Config:
+    """The part of `unet_config` that says how a UNet gets down to its middle; errors are the same."""
     levels = _unet_levels(shapes)
     layers = {len(level) for level in levels}
     if len(layers) != 1:
         raise ValueError(f"its UNet levels have different numbers of layers ({[len(level) for level in levels]})")
     keys = [name for name in shapes if name.endswith("attn2.to_k.weight")]
-    if not keys:
-        raise ValueError("its UNet has no cross-attention")
     attended = [any(depth for _, depth in level) for level in levels]
     channels = tuple(level[-1][0] for level in levels)
     return {
-        "in_channels": shapes[UNET_ENTRANCE][1],
-        "out_channels": shapes["out.2.weight"][0],
         "block_out_channels": channels,
         "down_block_types": tuple("CrossAttnDownBlock2D" if one else "DownBlock2D" for one in attended),
-        "up_block_types": tuple("CrossAttnUpBlock2D" if one else "UpBlock2D" for one in reversed(attended)),
         "layers_per_block": layers.pop(),
-        "cross_attention_dim": shapes[keys[0]][1],
         "attention_head_dim": [heads(one) for one in channels],
         "transformer_layers_per_block": _depths(shapes, levels),
         "norm_num_groups": norm_groups(channels[0]),
         "use_linear_projection": has_linear_projections(shapes),
-    }
+    } | ({"cross_attention_dim": shapes[keys[0]][1]} if keys else {})
 
 
 def vae_config(shapes: Shapes, scale: float) -> Config:
@@ -104,7 +111,7 @@ def _depths(shapes: Shapes, levels: list[list[tuple[int, int]]]) -> list[int]:
         if len(found) != 1:
             raise ValueError("its UNet has transformers of different depths in one level, which is not supported yet")
         depths.append(found.pop() or middle)
-    if depths[-1] != middle:
+    if middle and depths[-1] != middle:
         raise ValueError(f"its UNet's middle has {middle} transformer layers and not {depths[-1]}, as its last level")
     return depths
 

@@ -68,11 +68,18 @@ class DeviceMemory:
         return torch.device("cpu") if role == "vae" and self.preferences.cpu_vae else self.device
 
     @contextlib.contextmanager
-    def resident(self, *networks: Network, activations: int | None = None, spread: bool = False) -> Iterator[None]:
+    def resident(
+        self,
+        *networks: Network,
+        activations: int | None = None,
+        spread: bool = False,
+        dtype: torch.dtype | None = None,
+    ) -> Iterator[None]:
         """Hold the networks on the device while the block runs; they stay there afterwards until others need room.
 
         `activations`: bytes that the block will need beside the weights; None is a guess. `spread`: keep no weight on
-        the device that is not computing, however much room there is.
+        the device that is not computing, however much room there is. `dtype`: what they compute in, where that is not
+        to be chosen here.
         """
         if activations is None:
             activations = 0 if self.device.type == "cpu" else ACTIVATIONS
@@ -81,7 +88,7 @@ class DeviceMemory:
                 self._uses[network] = self._uses.pop(network, 0) + 1
             try:
                 for network in networks:
-                    self._admit(network, activations, spread=spread)
+                    self._admit(network, activations, spread=spread, dtype=dtype)
             except BaseException:
                 self._release(networks)
                 raise
@@ -102,17 +109,18 @@ class DeviceMemory:
         *,
         activations: int = 0,
         otherwise: Callable[[], T] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> T:
         """`work` with `network` resident. If memory runs out, everything else leaves and it is tried once more: as
         `otherwise`, or with the weights brought layer by layer. Raises DeviceFull, which says what there was."""
         try:
-            with self.resident(network, activations=activations):
+            with self.resident(network, activations=activations, dtype=dtype):
                 return work()
         except torch.OutOfMemoryError:
             pass  # what it held is gone only once its frames are
         self.free()
         try:
-            with self.resident(network, activations=activations, spread=otherwise is None):
+            with self.resident(network, activations=activations, spread=otherwise is None, dtype=dtype):
                 return (otherwise or work)()
         except torch.OutOfMemoryError as error:
             raise DeviceFull(self._complaint(network, activations, what)) from error
@@ -146,9 +154,12 @@ class DeviceMemory:
         with self._lock:
             return sum(network.held for network in list(self._uses) if network.device == self.device)
 
-    def _admit(self, network: Network, activations: int, *, spread: bool) -> None:
+    def _admit(self, network: Network, activations: int, *, spread: bool, dtype: torch.dtype | None) -> None:
         device = network.pinned or self.device_of(network.role)
-        dtype, storage = self.preferences.computed(network.role, device), self.preferences.stored(network.role)
+        if dtype is None and network.resident and self._uses[network] > 1:
+            dtype = network.dtype  # whoever uses it already has chosen
+        dtype = dtype or self.preferences.computed(network.role, device)
+        storage = self.preferences.stored(network.role)
         need = network.bytes_as(dtype, storage)
         keep: int | None = None
         idle = self._idle()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.memory.layers import bring_when_used, layers_of
+from nodes.diffusion.memory.layers import bring_when_used, layers_of, put
 
 Role = Literal["unet", "vae", "text"]
 
@@ -118,7 +118,7 @@ class Network:
             }
             if all(value.dtype == dtype for value in placed.values()):
                 for name, value in placed.items():
-                    setattr(layer, name, nn.Parameter(value, requires_grad=False))
+                    put(layer, name, value)
             else:
                 self._undo.append(bring_when_used(layer, placed, device, dtype, scales))
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.patches.contract import Alteration, Call
+from nodes.diffusion.sampling.control import shared
 from nodes.diffusion.sampling.prediction import ModelSampling
-from nodes.diffusion.sampling.regions import Region, lay_out
+from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.sampling.steering import Ask, Guided, perpendicular, steer
 from nodes.diffusion.sampling.telling import Telling, ask_network
@@ -130,6 +131,7 @@ class Predictions:
         self.run: dict[Any, Any] = {} if run is None else run
         self._model, self._latent = model, latent
         self._around = around
+        groups = shared(groups)
         self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
         self._telling = Telling(model, groups, latent)
@@ -166,9 +168,8 @@ class Predictions:
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
         batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
         for index in wanted:
-            for region in self._groups[index]:
-                if region.active(sigma):
-                    batches.setdefault((region.box.height, region.box.width), []).append((index, region))
+            for region in regions_at(sigma, self._groups[index], x):
+                batches.setdefault((region.box.height, region.box.width), []).append((index, region))
         for batch in batches.values():
             for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch, alterations), strict=True):
                 region.box.cut(totals[index]).add_(denoised * region.weight)
@@ -205,7 +206,7 @@ class Predictions:
             levels,
             tokens,
             tuple(index for index, _ in batch),
-            self._telling.batch(batch, x),
+            self._telling.batch(batch, x, sigma),
             (*self._model.alterations, *alterations),
             self.run,
         )

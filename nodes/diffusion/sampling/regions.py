@@ -58,6 +58,8 @@ class Region:
     """Highest noise level at which the condition counts."""
     last: float
     """Lowest one."""
+    default: bool = False
+    """See `Condition.default`."""
 
     def active(self, sigma: float) -> bool:
         """Whether the condition counts at a noise level."""
@@ -78,12 +80,36 @@ def lay_out(groups: Sequence[Conditioning], latent: Tensor, sampling: ModelSampl
     return laid
 
 
+def regions_at(sigma: float, regions: Sequence[Region], latent: Tensor) -> list[Region]:
+    """The regions of one group that count at a noise level on (N, channels, h, w) latents, defaults with the weight
+    that the others leave them; those that are left none are not among them."""
+    active = [region for region in regions if region.active(sigma)]
+    found = [region for region in active if not region.default]
+    if len(found) == len(active):
+        return active
+    taken = latent.new_zeros(len(latent), 1, *latent.shape[-2:])
+    for region in found:
+        region.box.cut(taken).add_(region.weight)
+    for region in active:
+        left = region.weight * (1 - region.box.cut(taken)).clamp(min=0)
+        if region.default and left.any():
+            found.append(replace(region, weight=left))
+    return found
+
+
 def fit_mask(mask: Tensor, latent: Tensor) -> Tensor:
     """A (N or 1, H, W) mask as (N, 1, h, w) for `latent`, interpolated and repeated as needed."""
     mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()
     mask = torch.nn.functional.interpolate(mask, size=latent.shape[-2:], mode="bilinear")
     repeats = math.ceil(len(latent) / len(mask))
     return mask.repeat(repeats, 1, 1, 1)[: len(latent)].to(latent)
+
+
+def level_after(share: float, sampling: ModelSampling) -> float:
+    """Noise level when a share of the sampling is done; the ends hold for every level beyond the trained ones too."""
+    if share <= 0:
+        return math.inf
+    return 0.0 if share >= 1 else sampling.level_at(share)
 
 
 def _place(condition: Condition, latent: Tensor, sampling: ModelSampling) -> Region:
@@ -105,16 +131,10 @@ def _place(condition: Condition, latent: Tensor, sampling: ModelSampling) -> Reg
         box,
         condition.area is not None or (mask is not None and condition.within_mask_bounds),
         weight,
-        _level(condition.start, sampling),
-        _level(condition.end, sampling),
+        level_after(condition.start, sampling),
+        level_after(condition.end, sampling),
+        condition.default,
     )
-
-
-def _level(share: float, sampling: ModelSampling) -> float:
-    """Noise level when a share of the sampling is done; the ends hold for every level beyond the trained ones too."""
-    if share <= 0:
-        return math.inf
-    return 0.0 if share >= 1 else sampling.level_at(share)
 
 
 def _box(area: Area, height: int, width: int) -> Box:

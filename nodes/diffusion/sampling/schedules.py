@@ -52,7 +52,7 @@ def ddim_uniform(sampling: ModelSampling, steps: int) -> Tensor:
 def beta(sampling: ModelSampling, steps: int, a: float = 0.6, b: float = 0.6) -> Tensor:
     """Timesteps at quantiles of a beta distribution (Lee et al. 2024, "Beta Sampling is All You Need")."""
     # Imported here: scipy takes a quarter of a second, and only this schedule needs it.
-    from scipy.stats import beta as distribution  # type: ignore[import-untyped]
+    from scipy.stats import beta as distribution
 
     last = len(sampling.table) - 1
     quantiles = distribution.ppf([1 - index / steps for index in range(steps)], a, b)

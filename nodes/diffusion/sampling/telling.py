@@ -1,6 +1,7 @@
 """What a network is told of conditions besides their tokens, cut and batched as the latents are. Predicts nothing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from nodes.diffusion.compose import matched
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.patches.contract import Call
 from nodes.diffusion.patches.walk import around_network, blocks_of, embedding_of, walk
+from nodes.diffusion.sampling.control import Shown, check_controls, residuals
 from nodes.diffusion.sampling.regions import Region
 from nodes.diffusion.values import Condition, Conditioning, Model, Scene, Told
 
@@ -21,17 +23,19 @@ class Telling:
         """The first of several groups is what is wanted. Raises ValueError for a condition of another family."""
         self._model, self._latent = model, latent
         self._told: dict[tuple[int, int, torch.Size], Told] = {}
+        self._shown = Shown(model)
         for index, group in enumerate(groups):
             for condition in group:
                 check_width(model, condition, "negative" if index else "positive")
+                check_controls(model, condition)
                 self._of(index, condition, latent)
 
-    def batch(self, regions: Sequence[tuple[int, Region]], x: Tensor) -> Told:
-        """For the cuts of (N, channels, h, w) `x` that the regions, each with its group's index, look at."""
+    def batch(self, regions: Sequence[tuple[int, Region]], x: Tensor, sigma: float) -> Told:
+        """For the cuts of (N, channels, h, w) `x`, at a noise level, that the regions, each with its group's index,
+        look at."""
         network = self._model.network
-        return _together(
-            [_cut(self._of(index, one.condition, x), one.box.cut, len(x), network) for index, one in regions]
-        )
+        told = [_cut(self._of(index, one.condition, x), one.box.cut, len(x), network) for index, one in regions]
+        return replace(_together(told), controls=self._shown.of([region for _, region in regions], x, sigma))
 
     def _of(self, index: int, condition: Condition, x: Tensor) -> Told:
         if self._model.tell is None:
@@ -62,21 +66,26 @@ def ask_network(
     call's alterations want it."""
     vectors = {} if told is None else dict(told.vectors)
     channels = None if told is None else told.channels
+    said = residuals(told.controls, x, timestep, tokens, vectors) if told is not None and told.controls else None
 
     def network(x: Tensor) -> Tensor:
         x = x if channels is None else torch.cat([x, channels], dim=1)
         if call is None or not call.alterations:
-            return _forward(module, x, timestep, tokens, vectors)
+            further = {} if said is None else said.arguments()
+            return _forward(module, x, timestep, tokens, vectors, further)
         emb = embedding_of(module, x, timestep, tokens, vectors)
-        return walk(blocks_of(module), x, emb, tokens, call)
+        return walk(blocks_of(module), x, emb, tokens, call if said is None else said.added_to(call, module))
 
     return network(x) if call is None else around_network(network, x, call)
 
 
-def _forward(module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, vectors: dict[str, Tensor]) -> Tensor:
+def _forward(
+    module: Any, x: Tensor, timestep: Tensor, tokens: Tensor, vectors: dict[str, Tensor], further: dict[str, Any]
+) -> Tensor:
     added = dict(vectors)
     classes = added.pop("class_labels", None)
-    further: dict[str, Any] = {} if classes is None else {"class_labels": classes}
+    if classes is not None:
+        further["class_labels"] = classes
     if added:
         further["added_cond_kwargs"] = added
     answer: Tensor = module(x, timestep, encoder_hidden_states=tokens, return_dict=False, **further)[0]

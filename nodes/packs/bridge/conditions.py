@@ -1,25 +1,26 @@
 """Conditionings as the lists that packs know: [tokens, options] for each condition, options of their own included."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Condition, Conditioning, PictureSize
+from nodes.diffusion.values import Area, Condition, Conditioning, Control, PictureSize
 from nodes.packs.bridge.missing import refuse
 
 _KNOWN = frozenset(
     {
         "pooled_output", "area", "strength", "set_area_to_bounds", "mask", "mask_strength", "start_percent",
         "end_percent", "width", "height", "crop_w", "crop_h", "target_width", "target_height", "aesthetic_score",
-        "concat_latent_image", "concat_mask",
+        "concat_latent_image", "concat_mask", "default", "control", "control_apply_to_uncond",
     }
 )  # fmt: skip
 _NO_POOLED = "pooled_output is absent"
 """Attached to a condition that a pack made without a pooled text; ours always have one."""
 
-_REFUSED = {"control": "ControlNets of node packs are", "gligen": "GLIGEN boxes are", "hooks": "Conditioning hooks are"}
+_REFUSED = {"gligen": "GLIGEN boxes are", "hooks": "Conditioning hooks are"}
 """Options that would change the picture, and that sampling knows nothing of."""
 
 
@@ -80,8 +81,15 @@ def options_of(condition: Condition) -> dict[str, Any]:
         options |= {"mask": condition.mask, "mask_strength": condition.mask_strength}
     if condition.area is not None or condition.mask is not None:
         options["set_area_to_bounds"] = condition.within_mask_bounds
+    if condition.default:
+        options["default"] = True
     if (condition.start, condition.end) != (0, 1):
         options |= {"start_percent": condition.start, "end_percent": condition.end}
+    if condition.controls:
+        from comfy.controlnet import chain_of  # a shim, which is there once packs are
+
+        everywhere = any(control.everywhere for control in condition.controls)
+        options |= {"control": chain_of(condition.controls), "control_apply_to_uncond": everywhere}
     return options | _size_options(condition.size) | _picture_options(condition)
 
 
@@ -105,10 +113,12 @@ def condition_of(tokens: Tensor, options: Mapping[str, Any]) -> Condition:
         within_mask_bounds=bool(options.get("set_area_to_bounds", False)),
         start=float(options.get("start_percent", 0.0)),
         end=float(options.get("end_percent", 1.0)),
+        default=bool(options.get("default", False)),
         attached=attached,
         size=_size(options),
         aesthetic_score=options.get("aesthetic_score"),
         picture=_float(options.get("concat_latent_image")),
+        controls=_controls(options),
         picture_mask=None if (one := _float(options.get("concat_mask"))) is None else one.reshape(-1, *one.shape[-2:]),
     )
 
@@ -135,6 +145,20 @@ def _area(sides: Sequence[Any]) -> Area:
     relative = sides[0] == "percentage"
     height, width, y, x = sides[1:] if relative else sides
     return Area(x, y, width, height, relative=relative)
+
+
+def _controls(options: Mapping[str, Any]) -> tuple[Control, ...]:
+    control = options.get("control")
+    if control is None:
+        return ()
+    to_controls = getattr(control, "to_controls", None)
+    if to_controls is None:
+        raise refuse("ControlNets of node packs are")
+    controls: tuple[Control, ...] = to_controls()
+    everywhere = options.get("control_apply_to_uncond")
+    if everywhere is None:
+        return controls
+    return tuple(one if one.everywhere == everywhere else replace(one, everywhere=everywhere) for one in controls)
 
 
 def _size(options: Mapping[str, Any]) -> PictureSize | None:

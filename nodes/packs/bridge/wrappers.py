@@ -55,6 +55,10 @@ def wrap(value: Any) -> Any:
             import comfy.sd
 
             return comfy.sd.VAE.of(value)
+        case values.ControlNet():
+            import comfy.controlnet
+
+            return comfy.controlnet.ControlNet.of(value)
         case SamplerChoice():
             return guiders.to_sampler(value)
         case PackNoise():
@@ -67,7 +71,7 @@ def wrap(value: Any) -> Any:
 def unwrap(value: Any, wire_type: str) -> Any:
     """The value behind an object that a pack gave for an output of `wire_type`; what is no such object stays."""
     match wire_type:
-        case "MODEL" | "CLIP" | "VAE":
+        case "MODEL" | "CLIP" | "VAE" | "CONTROL_NET":
             make = getattr(value, "to_value", None)
             return make() if callable(make) else value
         case "SAMPLER" if callable(getattr(value, "sample", None)):

@@ -5,20 +5,23 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import comfy.controlnet
 import comfy.sample
 import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
+from diffusers import ControlNetModel
 from pack_surroundings import here
 from torch import Tensor
 
-from nodes import conditioning, custom_sampling, sampling
+from nodes import conditioning, controlnet, custom_sampling, sampling
 from nodes.diffusion.sampling.prediction import DiscreteSampling
-from nodes.diffusion.values import Latent
+from nodes.diffusion.values import ControlNet, Latent
 from nodes.loaders import checkpoint_loader_simple
 from nodes.packs.bridge import from_pack, to_pack
 from nodes.packs.bridge.missing import Unsupported
+from tests.nodes.small_controls import randomised
 
 STEPS, SEED = 3, 7
 SAMPLERS = ("euler", "euler_ancestral_cfg_pp", "heun", "lms", "dpmpp_sde", "dpmpp_2m_sde", "lcm", "uni_pc", "er_sde")
@@ -566,3 +569,51 @@ def inside_parts_of_the_schedule_are_those_of_the_advanced_node() -> None:
         start_step=2, last_step=4, force_full_denoise=False, seed=SEED,
     )  # fmt: skip
     assert torch.equal(ours, theirs)
+
+
+def a_control_net() -> ControlNet:
+    """A network for the embedded model, of random weights."""
+    module = loaded().MODEL.network.module
+    torch.manual_seed(2)
+    made = randomised(
+        ControlNetModel.from_unet(
+            module, conditioning_embedding_out_channels=(8, 8, 8, 8), load_weights_from_unet=False
+        )
+    )
+    names = {key: value.contiguous() for key, value in made.state_dict().items()}
+    return comfy.controlnet.load_controlnet_state_dict(names).to_value()
+
+
+def inside_a_controlnet_steers_for_packs_as_for_the_node() -> None:
+    net, memory, start = a_control_net(), here().resources["DeviceMemory"], latent()
+    picture = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(4))
+    words = text("a small red cube at night"), text("day")
+    apply = controlnet.control_net_apply_advanced
+    steered = apply(positive=words[0], negative=words[1], control_net=net, image=picture, end_percent=0.7)
+    entries = to_pack(words[0])
+    object_of_packs = to_pack(net).copy().set_cond_hint(picture.movedim(-1, 1), 1.0, (0.0, 0.7))
+    by_hand = from_pack([[entries[0][0], {**entries[0][1], "control": object_of_packs}]], "CONDITIONING")
+    assert from_pack(to_pack(steered.positive), "CONDITIONING") is steered.positive
+    made = []
+    for positive, model in (
+        (steered.positive, loaded().MODEL),
+        (by_hand, loaded().MODEL),
+        (steered.positive, from_pack(counted(to_pack(loaded().MODEL)), "MODEL")),
+        (words[0], loaded().MODEL),
+    ):
+        made.append(
+            sampling.k_sampler(
+                model=model, seed=SEED, steps=STEPS, cfg=4.0, sampler_name="euler", scheduler="normal",
+                positive=positive, negative=words[1], latent_image=start, memory=memory, progress=Silent(),
+            ).samples
+        )  # fmt: skip
+    assert torch.equal(made[0], made[1])
+    assert torch.allclose(made[0], made[2], atol=1e-5)
+    assert not torch.allclose(made[0], made[3], atol=1e-3)
+
+
+def counted(patcher: Any) -> Any:
+    """The model in a wrapper of a pack, which changes nothing."""
+    made = patcher.clone()
+    made.set_model_unet_function_wrapper(lambda apply, args: apply(args["input"], args["timestep"], **args["c"]))
+    return made

@@ -43,6 +43,7 @@ CONDITIONS = st.builds(
     within_mask_bounds=st.booleans(),
     start=SHARES,
     end=SHARES,
+    default=st.booleans(),
     attached=EXTRAS,
 )
 

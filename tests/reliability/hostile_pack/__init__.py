@@ -282,3 +282,25 @@ NODE_CLASS_MAPPINGS = {
         HostileLog,
     )
 }
+
+
+def register(routes):
+    """Routes, as packs have them."""
+    from aiohttp import web
+
+    @routes.get("/hostile/echo")
+    async def echo(request):
+        return web.Response(text="<script>alert(1)</script>", content_type="text/html")
+
+    @routes.post("/hostile/echo")
+    async def swallow(request):
+        return web.json_response({"bytes": len(await request.read())})
+
+
+def _routes():
+    from server import PromptServer
+
+    return PromptServer.instance.routes
+
+
+register(_routes())

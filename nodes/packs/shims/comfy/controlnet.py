@@ -1,10 +1,18 @@
-"""ControlNets by name. None can be loaded or sampled with yet; classes of packs may still derive from these."""
+"""ControlNets as packs know them: objects with a picture, chained. Networks of packs' own are not sampled with."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from nodes.diffusion import values
+from nodes.diffusion.checkpoints.control import control_net_of, open_control_net, open_difference
+from nodes.diffusion.checkpoints.source import held
+from nodes.diffusion.memory.network import Network
 from nodes.packs.bridge.missing import refuse
 
 
@@ -86,10 +94,63 @@ class ControlBase:
 
 
 class ControlNet(ControlBase):
-    """A ControlNet. Raises Unsupported."""
+    """One of our control networks, with the picture that it is shown."""
+
+    heddle_type = "CONTROL_NET"
+    origin: values.ControlNet
+    everywhere: bool
+    """Whether it also steers what its condition is compared with."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise refuse("ControlNets are")
+        raise refuse("ControlNets that node packs build themselves are")
+
+    @classmethod
+    def of(cls, origin: values.ControlNet) -> "ControlNet":
+        """A network that sees no picture yet."""
+        kind = T2IAdapter if origin.kind == "adapter" else ControlNet
+        made = kind.__new__(kind)
+        ControlBase.__init__(made)
+        made.origin, made.global_average_pooling = origin, origin.pooled
+        made.everywhere = False
+        return made
+
+    def copy(self) -> "ControlNet":
+        """Another one of the same network, which sees the same picture."""
+        made = ControlNet.of(self.to_value())
+        self.copy_to(made)
+        made.everywhere = self.everywhere
+        return made
+
+    def set_extra_arg(self, argument: str, value: Any = None) -> None:
+        """What else the network is told: `control_type`, of a union network."""
+        self.extra_args[argument] = value
+
+    def get_models(self) -> list[Any]:
+        """What a run needs: it, and those before it."""
+        return [*super().get_models(), self]
+
+    def networks(self) -> list[Network]:
+        """What must be resident."""
+        return [self.origin.network]
+
+    def to_value(self) -> values.ControlNet:
+        """The network of ours."""
+        types: tuple[int, ...] = tuple(self.extra_args.get("control_type", self.origin.types))
+        if (types, self.global_average_pooling) == (self.origin.types, self.origin.pooled):
+            return self.origin
+        return replace(self.origin, types=types, pooled=self.global_average_pooling)
+
+    def to_controls(self) -> tuple[values.Control, ...]:
+        """The whole chain as what steers a condition of ours. Raises Unsupported for a link that is a pack's own."""
+        before: Any = self.previous_controlnet
+        if before is not None and not isinstance(before, ControlNet):
+            raise refuse("ControlNets of node packs are")
+        earlier = () if before is None else before.to_controls()
+        if self.cond_hint_original is None:
+            return earlier
+        first, last = self.timestep_percent_range
+        picture = self.cond_hint_original.movedim(1, -1).to("cpu", torch.float32)
+        return (*earlier, values.Control(self.to_value(), picture, self.strength, first, last, self.everywhere))
 
 
 class ControlLora(ControlNet):
@@ -97,7 +158,21 @@ class ControlLora(ControlNet):
 
 
 class T2IAdapter(ControlNet):
-    """A T2I adapter. Raises Unsupported."""
+    """A T2I adapter."""
+
+
+def chain_of(controls: Sequence[values.Control]) -> ControlNet:
+    """What steers a condition of ours, as packs know it: the last one, which knows those before it."""
+    made: ControlNet | None = None
+    for control in controls:
+        link = ControlNet.of(control.net)
+        link.set_cond_hint(control.picture.movedim(-1, 1), control.strength, (control.start, control.end))
+        link.everywhere = control.everywhere
+        if made is not None:
+            link.set_previous_controlnet(made)
+        made = link
+    assert made is not None
+    return made
 
 
 def broadcast_image_to(tensor: Tensor, target_batch_size: int, batched_number: int) -> Tensor:
@@ -112,15 +187,17 @@ def broadcast_image_to(tensor: Tensor, target_batch_size: int, batched_number: i
 
 
 def load_controlnet(ckpt_path: Any, model: Any = None, model_options: Any = None) -> ControlNet:
-    """A ControlNet from a file. Raises Unsupported."""
-    raise refuse("ControlNets are")
+    """A ControlNet, or a T2I adapter, from a file; on top of a model if the file holds only the difference."""
+    if model is None:
+        return ControlNet.of(open_control_net(Path(ckpt_path)))
+    return ControlNet.of(open_difference(Path(ckpt_path), model.to_value()))
 
 
 def load_controlnet_state_dict(state_dict: Any, model: Any = None, model_options: Any = None, **_: Any) -> ControlNet:
-    """A ControlNet from memory. Raises Unsupported."""
-    raise refuse("ControlNets are")
+    """A ControlNet from memory."""
+    return ControlNet.of(control_net_of(held(Path("a state dict of a node pack"), state_dict)))
 
 
-def load_t2i_adapter(t2i_data: Any, model_options: Any = None) -> T2IAdapter:
-    """A T2I adapter from memory. Raises Unsupported."""
-    raise refuse("T2I adapters are")
+def load_t2i_adapter(t2i_data: Any, model_options: Any = None) -> ControlNet:
+    """A T2I adapter from memory."""
+    return load_controlnet_state_dict(t2i_data)

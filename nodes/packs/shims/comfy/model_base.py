@@ -158,7 +158,7 @@ class BaseModel(torch.nn.Module):
             context=c_crossattn.to(network.device, network.dtype),
             control=None,
             transformer_options=options,
-            told=Told(kwargs.pop("told_vectors", {}), c_concat),
+            told=Told(kwargs.pop("told_vectors", {}), c_concat, kwargs.pop("told_controls", ())),
             call=self._call(x, t, options, kwargs.pop("alterations", self.value.alterations)),
             **kwargs,
         )

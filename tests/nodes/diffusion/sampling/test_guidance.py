@@ -59,6 +59,9 @@ def predict(network: Constant, *conditions: Condition, sigma: float = SIGMA, lat
     return result[0, 0]
 
 
+RIGHT = torch.cat([torch.zeros(1, 32, 16), torch.ones(1, 32, 16)], dim=2)
+
+
 def check_row(result: Tensor, expected: list[float]) -> None:
     """Every row of (h, w) `result` is `expected`."""
     assert result[0].tolist() == pytest.approx(expected, abs=1e-5)
@@ -116,6 +119,24 @@ def test_a_mask_in_bounds_is_seen_as_a_cut_without_a_ramp(network: Constant) -> 
     assert network.seen == [(1, 2, SIDE, SIDE), (1, 2, 10, 10)]
     assert torch.allclose(result[2:12, 5:15], torch.ones(10, 10), atol=1e-5)
     assert result[mask[0] == 0].abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("others", "expected", "passes"),
+    [
+        ([], [1.0] * 16, 1),
+        ([says(4.0)], [4.0] * 16, 1),
+        ([says(4.0, mask=RIGHT)], [1.0] * 8 + [4.0] * 8, 2),
+        ([says(4.0, mask=RIGHT, mask_strength=0.25)], [1.0] * 8 + [1.75] * 8, 2),
+        ([says(4.0, mask=RIGHT, mask_strength=0.5), says(3.0, mask=RIGHT)], [1.0] * 8 + [10 / 3] * 8, 3),
+        ([says(4.0, start=0.9)], [1.0] * 16, 1),
+    ],
+)
+def test_a_default_counts_where_the_others_leave_room(
+    others: list[Condition], expected: list[float], passes: int, network: Constant
+) -> None:
+    check_row(predict(network, says(1.0, default=True), *others), expected)
+    assert sum(seen[0] for seen in network.seen) == passes, "a default with no room is not computed"
 
 
 def test_an_empty_mask_in_bounds_counts_nowhere(network: Constant) -> None:

@@ -24,6 +24,7 @@ from nodes.diffusion.patches.walk import (
     projected,
     walk,
 )
+from nodes.diffusion.sampling.control import residuals
 from nodes.diffusion.sampling.telling import ask_network
 from nodes.diffusion.values import Told
 from nodes.packs.bridge.missing import refuse
@@ -220,6 +221,9 @@ class UNetModel(_Shared):
         )
         vectors = {} if told is None else dict(told.vectors)
         tokens: Any = context  # layers of packs may do without
+        if told is not None and told.controls:
+            latents = x if told.channels is None else x[:, : -told.channels.shape[1]]
+            call = residuals(told.controls, latents, timesteps, tokens, vectors).added_to(call, self.whole)
         return walk(blocks, x, embedding_of(self.whole, x, timesteps, tokens, vectors), tokens, call)
 
 
