@@ -9,11 +9,13 @@ from nodes.diffusion.patches.perturbed import AttentionSeen, away_from_the_perpe
 from nodes.diffusion.sampling import corrections
 from nodes.diffusion.sampling.steering import Formula
 from nodes.diffusion.values import Model as ModelValue
+from nodes.marks import WireOptions
 from nodes.model_sampling import Patched
 from nodes.types import Conditioning, Model
 
 Strength = Annotated[float, Widget("number", min=0.0, max=100.0, step=0.01)]
 Scale = Annotated[float, Widget("number", min=0.0, max=10.0, step=0.01)]
+AS_NUMBER = WireOptions({"display": "number"})
 LeastCfg = Annotated[float, Widget("number", min=0.0, max=100.0, step=0.5, round=0.01)]
 
 
@@ -75,7 +77,7 @@ def mahiro(*, model: Model) -> Patched:
 
 @node("Epsilon Scaling", category="model_patches/unet")
 def epsilon_scaling(
-    *, model: Model, scaling_factor: Annotated[float, Widget("number", min=0.5, max=1.5, step=0.001)] = 1.005
+    *, model: Model, scaling_factor: Annotated[float, Widget("number", min=0.5, max=1.5, step=0.001), AS_NUMBER] = 1.005
 ) -> Model:
     """Divide the predicted noise by a factor, since sampling meets a little more noise than training did."""
     return model if scaling_factor == 1 else _after(model, corrections.epsilon_scaled(scaling_factor))
@@ -85,8 +87,8 @@ def epsilon_scaling(
 def temporal_score_rescaling(
     *,
     model: Model,
-    tsr_k: Annotated[float, Widget("number", min=0.01, max=100.0, step=0.001)] = 0.95,
-    tsr_sigma: Annotated[float, Widget("number", min=0.01, max=100.0, step=0.001)] = 1.0,
+    tsr_k: Annotated[float, Widget("number", min=0.01, max=100.0, step=0.001), AS_NUMBER] = 0.95,
+    tsr_sigma: Annotated[float, Widget("number", min=0.01, max=100.0, step=0.001), AS_NUMBER] = 1.0,
 ) -> Patched:
     """Make results more alike (k above 1) or more diverse (below 1); `tsr_sigma` says how early it begins to act."""
     return Patched(model if tsr_k == 1 else _after(model, corrections.temperature_scaled(tsr_k, tsr_sigma)))

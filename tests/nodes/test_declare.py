@@ -48,8 +48,6 @@ def recorded_input(entry: list[Any]) -> list[Any]:
     """A recorded input in one of its two notations, without what says nothing: texts for people, flags that are off."""
     options = dict(entry[1]) if len(entry) > 1 else {}
     options.pop("tooltip", None)
-    if options.get("display") == "number":  # as every number is shown
-        del options["display"]
     kind = options.pop("options", []) if entry[0] == "COMBO" else entry[0]
     silent = {name for name, value in options.items() if value is False and name != "default"}
     return [kind, {name: value for name, value in options.items() if name not in silent}]
