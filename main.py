@@ -262,7 +262,13 @@ async def _run(options: argparse.Namespace) -> int:
                 complain_of(await _pack_reports(worker))
             return 1
         extra = {"workflow": graph.workflow} if graph.workflow is not None else {}
-        job = Job(str(uuid.uuid4()), graph.prompt, extra_pnginfo=extra, preview_method="none")
+        job = Job(
+            str(uuid.uuid4()),
+            graph.prompt,
+            extra_pnginfo=extra,
+            preview_method="none",
+            saves_metadata=not options.disable_metadata,
+        )
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(worker.interrupt(job.job_id)))
         report = await follow(worker.run(job), graph.prompt, quiet=options.quiet)

@@ -35,6 +35,7 @@ class Place:
     """Holds what is being awaited on the loop."""
     begin: Callable[[], None]
     """Called where the node's code runs, right before it; may raise Interrupted."""
+    preview_method: str
 
 
 async def call_each(
@@ -126,7 +127,9 @@ def as_results(
 
 def _context(place: Place, index: int) -> Context:
     context = copy_context()
-    context.run(executing.set, ExecutingContext(place.job_id, place.node_id, index, place.progress, []))
+    context.run(
+        executing.set, ExecutingContext(place.job_id, place.node_id, index, place.progress, [], place.preview_method)
+    )
     return context
 
 

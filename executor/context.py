@@ -26,6 +26,8 @@ class ExecutingContext:
     progress: Progress
     graphs: list[None]
     """One entry for each graph that this call has begun to build: makes the ids of expanded nodes unique."""
+    preview_method: str = "auto"
+    """How those who look on want to see unfinished work: none, auto, latent2rgb or taesd."""
 
 
 executing: ContextVar[ExecutingContext | None] = ContextVar("executing", default=None)

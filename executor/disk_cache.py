@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import queue
-import secrets
 import sqlite3
 import threading
 import time
@@ -24,6 +23,7 @@ from executor.codec import Codecs, Unstorable
 from executor.disk_index import DiskIndex, is_busy
 from executor.memo_file import Damaged, MemoFile, decode_memo, encode_memo
 from executor.signature import Signature
+from executor.whole_files import beside, flush, is_unfinished, put
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -197,18 +197,11 @@ class DiskCache:
                     self._waiting_bytes -= waiting[1]
 
     def _write_file(self, path: Path, file: MemoFile) -> None:
-        partial_path = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.partial")
-        try:
-            with partial_path.open("wb") as stream:
-                for piece in file.pieces:
-                    stream.write(piece)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial_path, path)
-        except OSError:
-            with suppress(OSError):
-                partial_path.unlink()
-            raise
+        with beside(path) as (temporary, stream):
+            for piece in file.pieces:
+                stream.write(piece)
+            flush(stream)
+            put(temporary, path)
 
     def _evict(self, keys: list[str]) -> None:
         for key in keys:
@@ -244,6 +237,6 @@ class DiskCache:
                     path, state = Path(entry.path), entry.stat()
                     if path.suffix == ".memo":
                         found.append((state.st_mtime_ns, path.stem, state.st_size))
-                    elif path.suffix == ".partial" and time.time() - state.st_mtime > ABANDONED_SECONDS:
+                    elif is_unfinished(path) and time.time() - state.st_mtime > ABANDONED_SECONDS:
                         path.unlink()
         return {key: size for _, key, size in sorted(found)}

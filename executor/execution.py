@@ -103,7 +103,9 @@ async def _turn(host: Host, turn: Turn) -> Outcome:
         turn.started()
         began = time.monotonic()  # it may have waited for its thread a long time
 
-    place = Place(turn.job.job_id, node.id, turn.reporter, turn.executor, turn.cancellable, begin)
+    place = Place(
+        turn.job.job_id, node.id, turn.reporter, turn.executor, turn.cancellable, begin, turn.job.preview_method
+    )
     injected = _injected(host, turn, definition)
     if node.lazy and node_type.needs is not None:
         names = await ask_needs(node_type.needs, definition, turn.inputs, injected, place)
@@ -154,7 +156,7 @@ def _of_the_turn(turn: Turn) -> dict[str, object]:
     job, node_id = turn.job, turn.node.id
     return {
         "Progress": turn.reporter,
-        "RunInfo": RunInfo(job.prompt, job.extra_pnginfo, node_id),
+        "RunInfo": RunInfo(job.prompt, job.extra_pnginfo, node_id, job.saves_metadata),
         "DynamicPrompt": turn.prompt,
         "PROMPT": job.prompt,
         "DYNPROMPT": turn.prompt,

@@ -63,6 +63,9 @@ def shared_parser(count: Literal[1, "+"] = 1) -> argparse.ArgumentParser:
         "--whitelist-custom-nodes", nargs=count, action="append", default=[], metavar="NAME",
         help="load this node pack in spite of --disable-all-custom-nodes: the name of its folder or file",
     )  # fmt: skip
+    parser.add_argument(
+        "--disable-metadata", action="store_true", help="save files without the prompt and the workflow in them"
+    )
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
     parser.add_argument(
         "--cuda-device", type=_devices, default=(), metavar="N[,N...]",

@@ -14,6 +14,10 @@ MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sf
 PIPELINE = "model_index.json"
 """The file that makes a folder one of a diffusers pipeline."""
 
+AUTOENCODERS = "autoencoders"
+SMALL_AUTOENCODERS = ("taesd", "taesdxl")
+"""Autoencoders that are named by their family, since each is two files; for latents of SD 1 and 2, and of SDXL."""
+
 Place = Literal["input", "output", "temp"]
 """The three folders for pictures, as `type` names them on the wire."""
 
@@ -75,6 +79,15 @@ class Folders:
         places = ", ".join(str(root) for root in roots) or "no folder"
         raise PathError(f"'{name}' is not in {folder} ({places}).")
 
+    def halves(self, name: str) -> tuple[Path | None, Path | None]:
+        """Encoder and decoder of a small autoencoder, those that are there."""
+        paths: list[Path | None] = []
+        for half in ("encoder", "decoder"):
+            stem = f"{name}_{half}."
+            found = next((one for one in self.list("vae_approx") if one.startswith(stem)), None)
+            paths.append(None if found is None else self.model("vae_approx", found))
+        return paths[0], paths[1]
+
     def adopt(self, found: Mapping[str, ModelFolder]) -> None:
         """Know these model folders from now on, in place of those of the same keys."""
         for key, folder in found.items():
@@ -83,7 +96,10 @@ class Folders:
 
     def list(self, folder: str) -> list[str]:
         """Names that a combo offers: relative, with forward slashes, sorted. Pictures for "input", for "diffusers" the
-        folders that diffusers saved a pipeline to, else model files."""
+        folders that diffusers saved a pipeline to, for AUTOENCODERS besides the files of "vae" the small ones that have
+        both their halves in "vae_approx", else model files."""
+        if folder == AUTOENCODERS:
+            return self.list("vae") + [name for name in SMALL_AUTOENCODERS if all(self.halves(name))]
         if folder == "input":
             return sorted(_files(self.input, IMAGE_SUFFIXES, deep=False), key=str.lower)
         if folder == "diffusers":

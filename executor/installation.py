@@ -30,6 +30,7 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "hypernetworks": ("hypernetworks",),
     "photomaker": ("photomaker",),
     "classifiers": ("classifiers",),
+    "ipadapter": ("ipadapter",),
     "model_patches": ("model_patches",),
     "audio_encoders": ("audio_encoders",),
 }

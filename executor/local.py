@@ -180,6 +180,10 @@ class InProcessWorker:
         """Wait for ever: it dies with whoever asks."""
         await asyncio.get_running_loop().create_future()
 
+    def silent(self) -> float | None:
+        """It is the process that asks, and so never silent."""
+        return 0.0
+
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Free now, or as soon as no job runs; `free_memory` includes the models."""
         self._freeing.unload_models |= unload_models or free_memory

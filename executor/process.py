@@ -55,6 +55,9 @@ class _Child:
         self.loaded: asyncio.Future[None] = loop.create_future()
         self.runs: dict[str, _Running] = {}
         self.lost: str | None = None
+        self._clock = loop.time
+        self.heard = loop.time()
+        """When the process last said something; before its first word, when it was started."""
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._next = 0
         self.link = ProcessLink(serve, factory, self._hear)
@@ -82,6 +85,7 @@ class _Child:
         raise WorkerLost(self.lost or "The worker process is gone.")
 
     def _hear(self, message: object) -> None:
+        self.heard = self._clock()
         match message:
             case Emitted(job_id, event):
                 if (running := self.runs.get(job_id)) is not None:
@@ -233,6 +237,11 @@ class ProcessWorker:
         child = self._child
         if child is not None and child.lost is None:
             await asyncio.shield(child.link.ended)
+
+    def silent(self) -> float | None:
+        """Seconds since the process was last heard of."""
+        child = self._child
+        return None if child is None or child.lost is not None else asyncio.get_running_loop().time() - child.heard
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """After the running job, drop loaded models and (`free_memory`) every memo."""

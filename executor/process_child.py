@@ -85,6 +85,14 @@ class Said:
     message: PackMessage
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """To the parent: the process is well. Any other message says it as well."""
+
+
+_BEAT_SECONDS = 1.0
+
+
 def serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
     """The life of a worker process. `factory` is a pickled (callable, arguments) that makes the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what it means
@@ -109,7 +117,7 @@ async def _serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
         _send(connection, LoadFailed(f"{type(error).__name__}: {error}"))
         return
     _send(connection, Loaded())
-    tasks: set[asyncio.Task[None]] = {asyncio.create_task(_relay(connection, worker))}
+    tasks = {asyncio.create_task(_relay(connection, worker)), asyncio.create_task(_beat(connection))}
     while not isinstance(message := await inbox.get(), Close):
         if isinstance(message, Start):
             task = asyncio.create_task(_run(connection, worker, message.job))
@@ -128,6 +136,12 @@ async def _answer(connection: "Connection[Any, Any]", worker: Worker, call: Call
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for an answer
         reply = Raised(call.number, f"{type(error).__name__}: {error}")
     _send(connection, reply)
+
+
+async def _beat(connection: "Connection[Any, Any]") -> None:
+    while True:
+        _send(connection, Beat())
+        await asyncio.sleep(_BEAT_SECONDS)
 
 
 async def _relay(connection: "Connection[Any, Any]", worker: Worker) -> None:

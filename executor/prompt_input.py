@@ -222,7 +222,7 @@ class InputParser:
             return choices or None
         if choices.folder == "input" and isinstance(value, str) and self._is_picture(value):
             return None
-        return self._list(choices.folder)
+        return self._list(choices.listed_by)
 
     def _list(self, folder: str) -> tuple[str, ...]:
         if folder not in self._listed:
@@ -239,7 +239,7 @@ class InputParser:
     def _config(self, socket: InputSocket) -> list[Any] | None:
         choices = socket.widget.choices if socket.widget else ()
         if isinstance(choices, FolderChoices):
-            choices = self._list(choices.folder)
+            choices = self._list(choices.listed_by)
         if len(choices) > SHOWN_CHOICES:
             return None
         return input_info(socket, choices)

@@ -48,6 +48,13 @@ class FolderChoices:
     """Choices that are the files of a named folder at the time of asking, for example "checkpoints" or "input"."""
 
     folder: str
+    listing: str = ""
+    """What lists them, where there are others besides: see `Folders.list`."""
+
+    @property
+    def listed_by(self) -> str:
+        """What `Folders.list` is asked for."""
+        return self.listing or self.folder
 
 
 Choices = tuple[str | int | float, ...] | FolderChoices
@@ -238,3 +245,10 @@ class RunInfo:
     extra_pnginfo: Mapping[str, Any]
     """Further text chunks for saved pictures, usually {"workflow": ...}."""
     node_id: str
+    saves_metadata: bool = True
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What saved files say of how they were made: `prompt` and the keys of `extra_pnginfo`; nothing if the user
+        wants it so."""
+        return {"prompt": self.prompt, **self.extra_pnginfo} if self.saves_metadata else {}

@@ -27,6 +27,8 @@ class Job:
     preview_method: PreviewMethod = "auto"
     client_id: str | None = None
     """Whom the job's messages go to; packs ask for it."""
+    saves_metadata: bool = True
+    """Whether files that nodes save carry the prompt and `extra_pnginfo`."""
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
     """AUTH_TOKEN_COMFY_ORG and API_KEY_COMFY_ORG, for nodes that ask; kept nowhere."""
 
@@ -116,6 +118,11 @@ class Worker(Protocol):
     async def lost(self) -> None:
         """Wait until the process that lives now is gone, or return at once if none does; a worker that is no process
         of its own waits for ever."""
+        ...
+
+    def silent(self) -> float | None:
+        """Seconds since its process was last heard of, which says something of itself every second while it is well;
+        None while there is none."""
         ...
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:

@@ -3,6 +3,7 @@
 from executor.schema import NodeType
 from nodes import (
     batches,
+    clip_vision,
     compositing,
     conditioning,
     conditioning_picture,
@@ -16,6 +17,7 @@ from nodes import (
     image_edit,
     image_effects,
     image_layout,
+    ip_adapter,
     latent,
     latent_edit,
     latent_operations,
@@ -34,7 +36,7 @@ from nodes import (
     strings,
     transform,
 )
-from nodes.registration import Origin, register, typed_nodes
+from nodes.registration import BUILT_IN, Origin, register, typed_nodes
 
 MODULES = (
     loaders,
@@ -44,6 +46,7 @@ MODULES = (
     conditioning_picture,
     conditioning_properties,
     controlnet,
+    clip_vision,
     latent,
     latent_edit,
     latent_operations,
@@ -71,9 +74,13 @@ MODULES = (
 )
 """One module for each category of the palette."""
 
+REPLACEABLE = (ip_adapter,)
+"""Nodes that only packs have elsewhere: a pack with the same names takes their place."""
+
 
 def builtin_nodes() -> dict[str, NodeType]:
     """Class type -> node type, by the way that a pack of typed functions takes."""
     node_types: dict[str, NodeType] = {}
     register(node_types, typed_nodes(MODULES, Origin()))
+    register(node_types, typed_nodes(REPLACEABLE, Origin(f"{BUILT_IN}.extra")))
     return node_types

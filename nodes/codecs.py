@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from executor.codec import Codec, Codecs, Unstorable
-from nodes.diffusion.values import Area, Condition, Latent, PictureSize
+from nodes.diffusion.values import Area, Condition, Latent, PictureSize, Seen, VisionOutput
 
 STORED_DTYPES = frozenset(
     {
@@ -33,6 +33,8 @@ def make_codecs() -> Codecs:
             Condition: _dataclass_codec("condition", Condition),
             Area: _dataclass_codec("area", Area),
             PictureSize: _dataclass_codec("picture_size", PictureSize),
+            Seen: _dataclass_codec("seen", Seen),
+            VisionOutput: _dataclass_codec("vision_output", VisionOutput),
         }
     )
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from executor.context import executing
 from executor.progress import Preview, Progress
 from executor.schema import InputError
 from nodes.coding import naming
@@ -33,7 +34,8 @@ def run_sampling(
     """Sample with the guider's model resident. Raises Interrupted, and ValueError as `sample` does."""
     check_sampling(guider, latent)
     total = max(1, len(settings.sigmas) - 1)
-    previews = Previews(guider.model, memory)
+    context = executing.get()
+    previews = Previews(guider.model, memory, context.preview_method if context else "auto")
 
     def report(step: int, denoised: Tensor) -> None:
         look = previews.of(denoised)

@@ -1,8 +1,7 @@
 """Nodes that load, save and show pictures."""
 
 import secrets
-from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from executor.folders import Folders, PathError, Place
 from executor.schema import FolderChoices, Injected, InputError, RunInfo, Widget
@@ -101,11 +100,10 @@ def save_pictures(images: Image, target: tuple[Place, str], folders: Folders, ru
     """Save pictures under a folder and a prefix as PNG files that carry the workflow, and show them; `compression` is
     zlib's level. Raises InputError for the prefix."""
     place, prefix = target
-    texts: Mapping[str, Any] = {"prompt": run.prompt, **run.extra_pnginfo}
     try:
         series = OutputSeries(folders, place, prefix, width=images.shape[2], height=images.shape[1])
         shown = [
-            series.save(".png", encode_png(picture, texts, compression), batch_num=index)
+            series.save(".png", encode_png(picture, run.metadata, compression), batch_num=index)
             for index, picture in enumerate(images)
         ]
     except PathError as error:

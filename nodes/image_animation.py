@@ -25,7 +25,7 @@ def save_animated_png(
     run: Injected[RunInfo],
 ) -> Shown:
     """Save pictures as the frames of one animated PNG file that carries the workflow."""
-    content = encode_apng(images, {"prompt": run.prompt, **run.extra_pnginfo}, fps, compress_level)
+    content = encode_apng(images, run.metadata, fps, compress_level)
     return _saved(".png", content, images, filename_prefix, folders)
 
 
@@ -42,8 +42,7 @@ def save_animated_webp(
     run: Injected[RunInfo],
 ) -> Shown:
     """Save pictures as the frames of one animated WebP file that carries the workflow."""
-    texts = {"prompt": run.prompt, **run.extra_pnginfo}
-    content = encode_webp(images, texts, fps, quality=None if lossless else quality, method=METHODS[method])
+    content = encode_webp(images, run.metadata, fps, quality=None if lossless else quality, method=METHODS[method])
     return _saved(".webp", content, images, filename_prefix, folders)
 
 

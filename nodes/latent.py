@@ -177,8 +177,7 @@ def save_latent(
     *, samples: Latent, filename_prefix: str = "latents/ComfyUI", folders: Injected[Folders], run: Injected[RunInfo]
 ) -> Shown:
     """Save a latent to the output folder, with the workflow inside."""
-    metadata = {"prompt": json.dumps(run.prompt)}
-    metadata |= {name: json.dumps(value) for name, value in run.extra_pnginfo.items()}
+    metadata = {name: json.dumps(value) for name, value in run.metadata.items()}
     tensors = {"latent_tensor": samples.samples.contiguous(), FORMAT_MARK: torch.tensor([])}
     try:
         shown = OutputSeries(folders, "output", filename_prefix).save(".latent", save(tensors, metadata))

@@ -9,7 +9,7 @@ from nodes.declare import node
 from nodes.diffusion.checkpoints import open as files
 from nodes.diffusion.families.sd1 import BETA_RANGE
 from nodes.diffusion.sampling.prediction import Prediction, make_discrete
-from nodes.model_files import Checkpoint, embedding_folders, file_state, opening
+from nodes.model_files import Checkpoint, embedding_folders, file_state, opening, with_small_vae
 
 __all__ = ["Checkpoint", "checkpoint_loader", "checkpoint_loader_simple"]
 
@@ -52,7 +52,7 @@ def checkpoint_loader_simple(*, ckpt_name: CheckpointName, folders: Injected[Fol
     """Open a checkpoint: the model that denoises, the text encoder, and the autoencoder."""
     with opening("ckpt_name"):
         opened = files.open_checkpoint(folders.model("checkpoints", ckpt_name), embedding_folders(folders))
-    return Checkpoint(opened.model, opened.text_encoder, opened.vae)
+    return Checkpoint(with_small_vae(opened.model, folders), opened.text_encoder, opened.vae)
 
 
 @node(

@@ -4,17 +4,17 @@ from typing import Annotated, Literal
 
 import torch
 
-from executor.folders import PIPELINE, Folders
+from executor.folders import AUTOENCODERS, PIPELINE, SMALL_AUTOENCODERS, Folders
 from executor.schema import FolderChoices, Injected, InputError, Widget
 from nodes.declare import node
-from nodes.diffusion.checkpoints import pipeline_folder, separate
+from nodes.diffusion.checkpoints import pipeline_folder, separate, small_vae
 from nodes.diffusion.values import TextEncoder
-from nodes.model_files import Checkpoint, embedding_folders, file_state, opening
+from nodes.model_files import Checkpoint, embedding_folders, file_state, opening, with_small_vae
 from nodes.types import Clip, Model, Vae
 
 UnetName = Annotated[str, Widget("combo", choices=FolderChoices("diffusion_models"))]
 TextName = Annotated[str, Widget("combo", choices=FolderChoices("text_encoders"))]
-VaeName = Annotated[str, Widget("combo", choices=FolderChoices("vae"))]
+VaeName = Annotated[str, Widget("combo", choices=FolderChoices("vae", listing=AUTOENCODERS))]
 PipelineName = Annotated[str, Widget("combo", choices=FolderChoices("diffusers"))]
 Device = Literal["default", "cpu"]
 WeightType = Literal["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"]
@@ -66,19 +66,36 @@ def unet_loader(*, unet_name: UnetName, weight_dtype: WeightType, folders: Injec
     """
     storage = {"fp8_e5m2": torch.float8_e5m2, "default": None}.get(weight_dtype, torch.float8_e4m3fn)
     with opening("unet_name"):
-        return separate.open_unet(folders.model("diffusion_models", unet_name), storage)
+        return with_small_vae(separate.open_unet(folders.model("diffusion_models", unet_name), storage), folders)
 
 
 def vae_state(*, vae_name: str, folders: Folders) -> str:
-    """Changes when the file is replaced."""
+    """Changes when a file is replaced."""
+    if vae_name in SMALL_AUTOENCODERS:
+        return ";".join(file_state(half) for half in folders.halves(vae_name) if half is not None)
     return file_state(folders.model("vae", vae_name))
 
 
 @node("VAELoader", category="loaders", display_name="Load VAE", fingerprint=vae_state)
 def vae_loader(*, vae_name: VaeName, folders: Injected[Folders]) -> Vae:
-    """Open an autoencoder in a file of its own."""
+    """Open an autoencoder in a file of its own; taesd and taesdxl are small, rough ones from the folder vae_approx."""
+    if vae_name in SMALL_AUTOENCODERS:
+        return _small_vae(vae_name, folders)
     with opening("vae_name"):
         return separate.open_vae(folders.model("vae", vae_name))
+
+
+def _small_vae(name: str, folders: Folders) -> Vae:
+    encoder, decoder = folders.halves(name)
+    if encoder is None or decoder is None:
+        raise InputError(
+            "vae_name",
+            f"{name} is two files, {name}_encoder and {name}_decoder, and the folder vae_approx lacks one. Put both "
+            "there, or choose another VAE.",
+        )
+    space = next(space for space, called in small_vae.NAMES.items() if called == name)
+    with opening("vae_name"):
+        return small_vae.open_small_vae(decoder, encoder, space)
 
 
 def text_state(*, clip_name: str, folders: Folders) -> str:
@@ -142,7 +159,7 @@ def diffusers_loader(*, model_path: PipelineName, folders: Injected[Folders]) ->
     with opening("model_path"):
         folder = folders.model("diffusers", f"{model_path}/{PIPELINE}").parent
         opened = pipeline_folder.open_pipeline(folder, embedding_folders(folders))
-    return Checkpoint(opened.model, opened.text_encoder, opened.vae)
+    return Checkpoint(with_small_vae(opened.model, folders), opened.text_encoder, opened.vae)
 
 
 def _placed(encoder: TextEncoder, device: str | None) -> TextEncoder:

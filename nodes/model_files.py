@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from executor.folders import Folders, PathError
 from executor.schema import Injected, InputError
 from nodes.diffusion.checkpoints.header import CheckpointError
+from nodes.diffusion.checkpoints.small_vae import small_vae_when_there
 from nodes.diffusion.text.chunks import embedding_names
 from nodes.diffusion.text.embeddings import find_embedding
 from nodes.types import Clip, Model, Vae
@@ -37,6 +39,11 @@ def embedding_state(*, folders: Injected[Folders], **texts: Any) -> str:
     names = [name for text in texts.values() if isinstance(text, str) for name in embedding_names(text)]
     found = (find_embedding(embedding_folders(folders), name.rstrip(",")) for name in names)
     return ";".join(file_state(path) for path in found if path is not None)
+
+
+def with_small_vae(model: Model, folders: Folders) -> Model:
+    """The model with what previews may decode its latents by, as soon as its files are in vae_approx."""
+    return replace(model, small_vae=small_vae_when_there(folders.halves, model.space))
 
 
 @contextmanager

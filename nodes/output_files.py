@@ -2,11 +2,11 @@
 
 import os
 import re
-import secrets
 import time
 from pathlib import Path, PurePosixPath
 
 from executor.folders import Folders, PathError, Place
+from executor.whole_files import write_new
 
 
 class OutputSeries:
@@ -40,7 +40,7 @@ class OutputSeries:
         while True:
             self._number += 1
             path = self._folder / f"{stem}_{self._number:05}_{suffix}"
-            if not path.exists() and _write_new(path, content):
+            if not path.exists() and _write_new(path, content, durable=self._place == "output"):
                 subfolder = self._folder.relative_to(self._root).as_posix()
                 return {
                     "filename": path.name,
@@ -49,31 +49,11 @@ class OutputSeries:
                 }
 
 
-def _write_new(path: Path, content: bytes) -> bool:
-    """Write a file so that nobody ever sees part of it; False if one of this name is there by then."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+def _write_new(path: Path, content: bytes, *, durable: bool) -> bool:
     try:
-        try:
-            partial.write_bytes(content)
-            _place(partial, path)
-        except FileExistsError:
-            return False
-        finally:
-            partial.unlink(missing_ok=True)
+        return write_new(path, content, durable=durable)
     except OSError as error:
         raise PathError(f"'{path.name}' cannot be written: {error.strerror or error}.") from error
-    return True
-
-
-def _place(partial: Path, path: Path) -> None:
-    """Give a finished file its name. Raises FileExistsError if that is taken."""
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links: take the name first, then put the content in its place
-        path.touch(exist_ok=False)
-        os.replace(partial, path)
 
 
 def highest_number(folder: Path, stem: str) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from server.files import write_atomic
+from executor.whole_files import write_atomic
 from server.origin import Refused
 
 MAX_WRONG: Final = 10

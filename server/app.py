@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from executor.folders import Folders
+from executor.whole_files import sweep
 from executor.worker import Worker
 from server import keys, websocket
 from server.access import Access, AccessError
@@ -16,10 +17,10 @@ from server.catalogue import Catalogue
 from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
-from server.files import sweep
 from server.jobs import JobStore, StoreError
 from server.log_tail import LogTail
 from server.middleware import chain, header_signal
+from server.notices import Notices
 from server.openapi import PREFIX, describe
 from server.origin import OriginPolicy, beyond_loopback
 from server.pack_messages import PackMessages
@@ -59,7 +60,14 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     )
     app[keys.NEWCOMERS] = newcomers
     database = settings.database or folders.user / "heddle.db"
-    store = JobStore(database, max_unfinished=settings.max_queue, max_ended=settings.max_history)
+    notices = Notices()
+    app[keys.NOTICES] = notices
+    store = JobStore(
+        database,
+        max_unfinished=settings.max_queue,
+        max_ended=settings.max_history,
+        tell=lambda sentence: notices.say("job store", sentence),
+    )
     clients = Clients()
     credentials = Credentials()
     pool = WorkerPool(workers, settings.jobs_per_worker, lambda services: folders.adopt(services.model_folders))
@@ -76,8 +84,15 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app[keys.LOG_TAIL] = LogTail(clients)
     app[keys.CREDENTIALS] = credentials
     app[keys.DISPATCHER] = Dispatcher(
-        pool, store, clients, credentials, settings.preview_method, settings.state_interval
+        pool,
+        store,
+        clients,
+        credentials,
+        settings.preview_method,
+        settings.state_interval,
+        saves_metadata=settings.saves_metadata,
     )
+    app[keys.USER_FILES] = asyncio.Lock()
     app[keys.USER_SETTINGS] = SettingsFile(folders.user / "default" / "comfy.settings.json")
     app[keys.API_DESCRIPTION] = describe(api_routes(), editor.routes(), settings.version)
     app.add_routes(all_routes())

@@ -58,6 +58,8 @@ class Dispatcher:
         credentials: Credentials,
         preview_method: PreviewMethod,
         state_interval: float,
+        *,
+        saves_metadata: bool = True,
     ) -> None:
         """`state_interval`: seconds between two messages of a run that tell the state of its nodes."""
         self._pool = pool
@@ -66,6 +68,7 @@ class Dispatcher:
         self._credentials = credentials
         self._preview_method = preview_method
         self._state_interval = state_interval
+        self._saves_metadata = saves_metadata
         self._runs: dict[str, _Run] = {}
         self._unwanted: set[str] = set()
         """Jobs that were cancelled on their way from the store to a worker."""
@@ -261,6 +264,7 @@ class Dispatcher:
             extra_pnginfo=job.extra_data.get("extra_pnginfo") or {},
             preview_method=preview_method_of(job.extra_data, self._preview_method),
             client_id=job.client_id,
+            saves_metadata=self._saves_metadata,
             credentials=self._credentials.of(job.job_id),
         )
 

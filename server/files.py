@@ -1,13 +1,10 @@
-"""Files that clients bring and fetch: whole-or-nothing writes, names that stay inside, types that cannot run.
+"""Files that clients bring and fetch: names that stay inside, types that cannot run.
 
-Where a path may lie is decided by `executor.folders.confined`; here nothing joins paths from requests by itself.
+Where a path may lie is decided by `executor.folders.confined`, and how it is written by `executor.whole_files`; here
+nothing joins paths from requests by itself.
 """
 
-import contextlib
 import filecmp
-import os
-import secrets
-import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from executor.folders import PathError, confined
+from executor.whole_files import beside, flush, put, put_new
 
 _MAGIC: Final = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -37,20 +35,6 @@ _MAGIC: Final = (
 
 _UNKNOWN: Final = "application/octet-stream"
 _CHUNK: Final = 1024 * 1024
-_ABANDONED_SECONDS: Final = 60.0
-
-
-def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None:
-    """Make `content` the content of `path`: afterwards, and after any crash, the file is the old one or the new one.
-
-    `mode`: who may read it; it is never another one, not even for a moment.
-    """
-    with _beside(path) as (temporary, file):
-        if mode is not None:
-            temporary.chmod(mode)  # while it is empty
-        file.write(content)
-        _flush(file)
-        temporary.replace(path)
 
 
 def store_upload(source: IO[bytes], path: Path, *, overwrite: bool) -> Path:
@@ -58,15 +42,15 @@ def store_upload(source: IO[bytes], path: Path, *, overwrite: bool) -> Path:
 
     A file with the same content is left as it is, and its path returned.
     """
-    with _beside(path) as (temporary, file):
+    with beside(path) as (temporary, file):
         while chunk := source.read(_CHUNK):
             file.write(chunk)
-        _flush(file)
+        flush(file)
         if overwrite:
-            temporary.replace(path)
+            put(temporary, path)
             return path
         for candidate in _free_names(path):
-            if _placed(temporary, candidate):
+            if put_new(temporary, candidate):
                 return candidate
             if candidate.is_file() and filecmp.cmp(temporary, candidate, shallow=False):
                 return candidate
@@ -89,10 +73,9 @@ def inline_type(path: Path) -> str | None:
     return next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), None)
 
 
-def user_file(path: Path, *, name: str | None = None) -> web.FileResponse:
-    """Serve bytes that a user or a node made: inert types in place, everything else as a download."""
-    kind = inline_type(path)
-    return web.FileResponse(path, headers=user_headers(name or path.name, kind))
+def user_file(path: Path, *, kind: str | None) -> web.FileResponse:
+    """Serve bytes that a user or a node made as the media type `kind`, or (None) as a download."""
+    return web.FileResponse(path, headers=user_headers(path.name, kind))
 
 
 def user_headers(name: str, kind: str | None) -> dict[str, str]:
@@ -111,44 +94,6 @@ def existing(root: Path, name: str) -> Path | None:
     """The regular file `name` under `root`, or None. Raises PathError if it leads outside."""
     path = confined(root, name)
     return path if path.is_file() else None
-
-
-def sweep(root: Path) -> None:
-    """Remove what writes that a crash cut short have left under `root`."""
-    for leftover in root.rglob(".*.heddle-tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
-                leftover.unlink()
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """A new file in the folder of `path`, gone at the end unless it was moved."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.heddle-tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield temporary, file
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _placed(temporary: Path, target: Path) -> bool:
-    """Give a finished file its name unless something has that name already."""
-    try:
-        os.link(temporary, target)  # unlike a rename, a link never replaces
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if target.exists():
-            return False
-        temporary.rename(target)
-    return True
-
-
-def _flush(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _free_names(path: Path) -> Iterator[Path]:

@@ -82,6 +82,7 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         require_token=options.require_token,
         plain_http=options.allow_plain_http,
         preview_method=options.preview_method,
+        saves_metadata=not options.disable_metadata,
         jobs_per_worker=options.jobs_per_worker,
         uuid_prompt_ids=options.uuid_prompt_ids,
         version=version,

@@ -12,8 +12,8 @@ _SWITCHES: Final = (
     "supports-fp8-compute", "use-split-cross-attention", "use-quad-cross-attention", "use-sage-attention",
     "use-flash-attention", "force-upcast-attention", "dont-upcast-attention", "disable-async-offload",
     "force-non-blocking", "mmap-torch-files", "disable-mmap", "disable-pinned-memory", "quick-test-for-ci",
-    "multi-user", "disable-metadata", "enable-manager", "disable-manager-ui", "enable-manager-legacy-ui",
-    "disable-assets-autoscan", "enable-assets",
+    "multi-user", "enable-manager", "disable-manager-ui", "enable-manager-legacy-ui",
+    "disable-assets-autoscan", "enable-assets", "offline",
 )  # fmt: skip
 _WITH_VALUE: Final = (
     "oneapi-device-selector", "default-hashing-function", "front-end-version", "comfy-api-base",
@@ -23,8 +23,8 @@ _VALUE_IF_ANY: Final = ("directml", "async-offload")
 _VALUES_IF_ANY: Final = ("fast",)
 _TYPES: Final = {"preview-size": int}
 _REMARKS: Final = {
-    "disable-metadata": "pictures that Heddle's own nodes save still carry their workflow",
     "multi-user": "there is one user",
+    "offline": "nothing is ever fetched",
     "quick-test-for-ci": "use 'main.py packs' to see whether everything can be imported",
     "preview-size": "previews have a size of their own",
 }

@@ -99,6 +99,24 @@ class JobTable:
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
+    def damage(self) -> str | None:
+        """What is wrong with the file, if anything; reads all of it."""
+        try:
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            return str(error)
+        return None if found == "ok" else str(found).replace("\n", " ")
+
+    def adopt(self, rows: Iterable[Row]) -> int:
+        """Take over the rows of another table, each once; how many there were."""
+        before = self._db.total_changes
+        with self._whole():
+            for row in rows:
+                names = ", ".join(row.keys())
+                marks = ", ".join("?" * len(row.keys()))
+                self._db.execute(f"INSERT OR IGNORE INTO jobs ({names}) VALUES ({marks})", tuple(row))
+        return self._db.total_changes - before
+
     def close(self) -> None:
         """Close the connection; the last one to close folds the log back into the file."""
         self._db.close()

@@ -20,6 +20,7 @@ from server.job_table import JobTable, JobText, Row, Selection
 from server.job_writer import JobWriter
 from server.lock import Held, ProcessLock
 from server.queue_order import Declined, Move
+from server.store_repair import open_table
 from server.wire import encode
 
 log = logging.getLogger(__name__)
@@ -98,8 +99,17 @@ def now_ms() -> int:
 class JobStore:
     """The jobs of one installation. `open` first, `close` last; every change is on the disk when it returns."""
 
-    def __init__(self, path: Path, *, max_unfinished: int = 20_000, max_ended: int = 10_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_unfinished: int = 20_000,
+        max_ended: int = 10_000,
+        tell: Callable[[str], None] = log.error,
+    ) -> None:
+        """`tell` hears what the user must know, such as damage that was found."""
         self.path = path
+        self._tell = tell
         self._max_unfinished = max_unfinished
         self._max_ended = max_ended
         self._remaining = 0
@@ -284,18 +294,9 @@ class JobStore:
             message = f"The job store '{self.path}' is in use by another Heddle (process {held}); stop that one first."
             raise StoreError(message) from None
         try:
-            return JobTable(self.path, create=True)
+            return open_table(self.path, now_ms(), self._tell)
         except ValueError as error:
             raise StoreError(f"The job store '{self.path}' cannot be opened: {error}.") from None
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked, read-only or full: the file itself is sound
-            aside = self.path.with_name(f"{self.path.name}.damaged-{now_ms()}")
-            self.path.rename(aside)
-            log.error(
-                "The job store %s is damaged (%s). It was moved to %s and a new one begun.", self.path, error, aside
-            )
-            return JobTable(self.path, create=True)
 
     def _recover(self, table: JobTable) -> list[JobRecord]:
         exhausted: list[JobRecord] = []

@@ -1,5 +1,6 @@
 """The typed state of the application: what `make_app` puts in and every route takes out."""
 
+import asyncio
 from typing import Any, Final
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore
 from server.log_tail import LogTail
+from server.notices import Notices
 from server.pack_messages import PackMessages
 from server.pack_proxy import PackProxy
 from server.pool import WorkerPool
@@ -20,6 +22,7 @@ from server.settings_file import SettingsFile
 from server.slow_clients import Newcomers
 
 API_DESCRIPTION: Final[web.AppKey[dict[str, Any]]] = web.AppKey("api_description")
+NOTICES: Final = web.AppKey("notices", Notices)
 NEWCOMERS: Final = web.AppKey("newcomers", Newcomers)
 ACCESS: Final = web.AppKey("access", Access)
 SETTINGS: Final = web.AppKey("settings", ServerSettings)
@@ -35,3 +38,5 @@ CREDENTIALS: Final = web.AppKey("credentials", Credentials)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)
 SOCKETS: Final[web.AppKey[set[web.WebSocketResponse]]] = web.AppKey("sockets")
 USER_SETTINGS: Final = web.AppKey("user_settings", SettingsFile)
+USER_FILES: Final = web.AppKey("user_files", asyncio.Lock)
+"""Held while a user's file is replaced."""

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import Callable
@@ -40,6 +41,8 @@ async def serve(app: web.Application, settings: ServerSettings, announce: Callab
         message = "Without TLS everyone on the network can read the access token and all pictures: "
         remedy = "give --tls-certfile and --tls-keyfile, or --allow-plain-http if TLS ends elsewhere or nobody listens."
         raise StartError(message + remedy)
+    # First of all, so that a port that is taken is found before a worker is started in vain.
+    sockets = await _listening(settings)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
     stop = asyncio.Event()
     with_signals = _listen_for_signals(stop)
@@ -48,8 +51,8 @@ async def serve(app: web.Application, settings: ServerSettings, announce: Callab
             await runner.setup()
         except (StoreError, AccessError) as error:
             raise StartError(str(error)) from error
-        for address in settings.listen:
-            await _bind(runner, address, settings.port, tls)
+        for each in sockets:
+            await web.SockSite(runner, each, ssl_context=tls).start()
         once = app[ACCESS].once
         link = f"/login?token={once}" if once is not None else ""
         announce(f"Heddle is at {', '.join(f'{url}{link}' for url in _urls(runner, tls is not None))}")
@@ -59,13 +62,33 @@ async def serve(app: web.Application, settings: ServerSettings, announce: Callab
         log.info("Stopping; a running job goes back to the queue.")
     finally:
         await runner.cleanup()
+        for each in sockets:
+            each.close()
         for number in with_signals:
             asyncio.get_running_loop().remove_signal_handler(number)
 
 
-async def _bind(runner: web.AppRunner, address: str, port: int, tls: ssl.SSLContext | None) -> None:
+async def _listening(settings: ServerSettings) -> list[socket.socket]:
+    """A socket for each address; who connects before the server is ready waits. Raises StartError."""
+    sockets: list[socket.socket] = []
     try:
-        await web.TCPSite(runner, address, port, ssl_context=tls).start()
+        for address in settings.listen:
+            sockets += await _sockets(address, settings.port)
+    except StartError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
+
+
+async def _sockets(address: str, port: int) -> list[socket.socket]:
+    """Those of one address; a name may stand for several."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        places = {(family, place[0]): place[:2] for family, _, _, _, place in found}
+        return [socket.create_server(place, family=family) for (family, _), place in places.items()]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {port} on {address} is in use by another program; stop it, or choose another with --port."

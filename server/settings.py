@@ -36,6 +36,8 @@ class ServerSettings:
     """Listen beyond loopback without TLS, too."""
     preview_method: PreviewMethod = "auto"
     """For jobs that ask for none of their own."""
+    saves_metadata: bool = True
+    """Whether files that nodes save carry the prompt and the workflow."""
     state_interval: float = 0.125
     """Between two messages that tell the state of a run's nodes: with the last one never more than ten in a second."""
     uuid_prompt_ids: bool = False

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from executor.whole_files import write_atomic
 from server.errors import ApiError
-from server.files import write_atomic
 
 
 class SettingsFile:
@@ -18,6 +18,8 @@ class SettingsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._last = path.with_name(f"{path.name}.last")
+        """A copy for the day on which something else damages the file."""
         self._lock = threading.Lock()
 
     def read(self) -> dict[str, Any]:
@@ -29,12 +31,16 @@ class SettingsFile:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            message = f"The settings file '{self._path.name}' is damaged; repair or remove it in the user folder."
+            message = (
+                f"The settings file '{self._path.name}' in the user folder is damaged; repair or remove it, or put "
+                f"'{self._last.name}' in its place, which is how it last was."
+            )
             raise ApiError(409, "damaged_file", message)
         return found
 
     def merge(self, changes: Mapping[str, Any]) -> None:
         """Set some settings and keep the others."""
         with self._lock:
-            merged = self.read() | dict(changes)
-            write_atomic(self._path, json.dumps(merged, indent=1).encode())
+            content = json.dumps(self.read() | dict(changes), indent=1).encode()
+            write_atomic(self._path, content)
+            write_atomic(self._last, content)

@@ -22,22 +22,26 @@ const TYPES = {
 const CSP =
   "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; connect-src 'self' ws: wss: blob:";
 
-export async function startFakeServer({ port = 0, stepMs = 60 } = {}) {
+/** `before` is the state of a server that was stopped: what it stored and what it had done is still there. */
+export async function startFakeServer({ port = 0, stepMs = 60, before = null } = {}) {
   const objectInfo = JSON.parse(await readFile(OBJECT_INFO, "utf8"));
-  const state = {
-    clients: new Map(),
-    queue: [],
-    running: null,
-    history: {},
-    files: new Map(),
-    stored: new Map(),
-    cache: new Map(),
-    interrupted: false,
-    packs: [],
-    count: 0,
-    objectInfo,
-    stepMs,
-  };
+  // A job that ran when the server ended is forgotten; this one has no disk.
+  const state = before
+    ? { ...before, clients: new Map(), queue: [], running: null, stepMs }
+    : {
+        clients: new Map(),
+        queue: [],
+        running: null,
+        history: {},
+        files: new Map(),
+        stored: new Map(),
+        cache: new Map(),
+        interrupted: false,
+        packs: [],
+        count: 0,
+        objectInfo,
+        stepMs,
+      };
   const server = createServer((request, response) => {
     handle(state, request, response).catch((error) => {
       response.writeHead(500).end(String(error.stack));
@@ -271,14 +275,31 @@ function userdata(state, request, response, url, body, json) {
       })),
     );
   }
-  if (request.method === "POST") {
-    if (state.stored.has(path) && url.searchParams.get("overwrite") === "false")
-      return response.writeHead(409).end("File already exists");
-    state.stored.set(path, { text: body.toString(), modified: Date.now() / 1000 });
-    return json(path);
+  const tag = (file) => `"${file.version}"`;
+  if (request.method === "POST" && path.includes("/move/")) {
+    const [from, to] = path.split("/move/");
+    if (state.stored.has(to)) return response.writeHead(409).end();
+    state.stored.set(to, state.stored.get(from));
+    state.stored.delete(from);
+    return json(to);
   }
   const file = state.stored.get(path);
-  return file ? response.end(file.text) : response.writeHead(404).end();
+  if (request.method === "POST") {
+    if (file && url.searchParams.get("overwrite") === "false")
+      return response.writeHead(409).end("File already exists");
+    const wanted = request.headers["if-match"];
+    if (wanted !== undefined && (!file || wanted !== tag(file))) return response.writeHead(412).end();
+    const stored = { text: body.toString(), modified: Date.now() / 1000, version: randomUUID() };
+    state.stored.set(path, stored);
+    response.setHeader("ETag", tag(stored));
+    return json(path);
+  }
+  if (!file) return response.writeHead(404).end();
+  if (request.method === "DELETE") {
+    state.stored.delete(path);
+    return response.writeHead(204).end();
+  }
+  return response.writeHead(200, { ETag: tag(file) }).end(file.text);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

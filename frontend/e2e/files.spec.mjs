@@ -95,7 +95,10 @@ test("a workflow is stored on the server under a name, is not replaced unasked, 
   assert.deepEqual(await ask(page, "nodeIds"), []);
   await page.keyboard.press("Control+o");
   await shoot(page, "files-open-dialog");
-  await page.getByRole("button", { name: new RegExp(name) }).click();
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: new RegExp(name) })
+    .click();
   await page.waitForFunction(() => window.__heddle.nodeIds().length > 0);
   assert.ok((await page.title()).includes(name));
 });

@@ -2,10 +2,13 @@
  * A page of the editor in Chromium, for tests. HEDDLE_URL names a server to test against; without it each test file
  * starts the fake one. HEDDLE_CHROMIUM names the browser. Pictures of failures go to HEDDLE_SHOTS or test-results/.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { startFakeServer } from "./fake-server.mjs";
@@ -72,6 +75,51 @@ export async function openEditor({ stepMs = 40, size = { width: 1600, height: 90
     await rm(profile, { recursive: true, force: true });
   };
   return { page, context, fake, url, origins, errors, close };
+}
+
+/** A folder of its own, gone with the test. */
+export async function temporaryFolder(t) {
+  const folder = await mkdtemp(join(tmpdir(), "heddle-e2e-"));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
+/** A browser that can be killed as a power cut would: `kill` ends its process by its id, without a word. */
+export async function openMortalBrowser(profile, url) {
+  const portFile = join(profile, "DevToolsActivePort");
+  await rm(portFile, { force: true });
+  const options = [
+    "--headless=new",
+    "--remote-debugging-port=0",
+    `--user-data-dir=${profile}`,
+    "--hide-crash-restore-bubble",
+  ];
+  const child = spawn(process.env.HEDDLE_CHROMIUM ?? "/usr/bin/chromium", [...ARGUMENTS, ...options, "about:blank"], {
+    stdio: "ignore",
+  });
+  const gone = once(child, "exit");
+  const port = await firstLine(portFile, child);
+  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
+  const context = browser.contexts()[0];
+  const page = context.pages()[0] ?? (await context.newPage());
+  await page.setViewportSize({ width: 1600, height: 900 });
+  await page.goto(url);
+  await ready(page);
+  const kill = async () => {
+    process.kill(child.pid, "SIGKILL");
+    await gone;
+    await browser.close().catch(() => {});
+  };
+  return { page, context, kill };
+}
+
+async function firstLine(file, child) {
+  for (let tries = 0; tries < 600 && child.exitCode === null; tries += 1) {
+    const text = await readFile(file, "utf8").catch(() => "");
+    if (text.includes("\n")) return text.split("\n")[0];
+    await sleep(100);
+  }
+  throw new Error("The browser did not start.");
 }
 
 /** The editor has a document and the server's node definitions. */

@@ -7,6 +7,8 @@ import type { ServerApi } from "./protocol/api.ts";
 import type { DocumentState, Editor } from "./store/editor.ts";
 import type { Files } from "./store/files.ts";
 import type { Layout } from "./store/layout.ts";
+import type { Saving } from "./store/saving.ts";
+import type { Tabs } from "./store/tabs.ts";
 import type { Queue } from "./store/queue.ts";
 import type { RunState } from "./store/run_state.ts";
 import type { Runner } from "./store/runner.ts";
@@ -16,7 +18,9 @@ export interface App {
   readonly editor: Editor;
   readonly api: ServerApi;
   readonly runner: Runner;
+  readonly tabs: Tabs;
   readonly files: Files;
+  readonly saving: Saving;
   readonly queue: Queue;
   readonly layout: Layout;
   readonly view: CanvasView;

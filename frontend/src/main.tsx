@@ -7,14 +7,20 @@ import { CanvasView } from "./canvas/view.ts";
 import { newUuid } from "./graph/uuid.ts";
 import { Shell } from "./panels/Shell.tsx";
 import { ServerApi } from "./protocol/api.ts";
+import { Database } from "./store/database.ts";
+import { Drafting } from "./store/drafting.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
 import { Layout } from "./store/layout.ts";
 import { Queue } from "./store/queue.ts";
 import { Files } from "./store/files.ts";
 import { Runner } from "./store/runner.ts";
+import { Saving } from "./store/saving.ts";
+import { Tabs } from "./store/tabs.ts";
+import { Versions } from "./store/versions.ts";
+import { claimWindow } from "./store/windows.ts";
 import { makeTestHandle } from "./test_handle.ts";
-import defaultWorkflow from "../../workflows/text_to_image.json";
+import { FIRST_TEMPLATE } from "./templates.ts";
 import "./styles/index.css";
 
 /** An id of this browser tab that survives its reloads. */
@@ -28,22 +34,24 @@ function start(): void {
   const editor = new Editor();
   const api = new ServerApi(document.baseURI, tabId("heddle.client"));
   const runner = new Runner(editor, api);
+  const view = new CanvasView(editor);
+  const tabs = new Tabs(editor, view);
   const layout = new Layout();
-  const files = new Files({ editor, api, runner, layout, drafts: new Drafts(), draftId: tabId("heddle.draft") });
-  const queue = new Queue(editor, api);
+  const database = new Database();
   const app: App = {
     editor,
     api,
     runner,
-    files,
-    queue,
+    tabs,
+    files: new Files({ editor, api, layout, tabs }),
+    saving: new Saving({ editor, api, tabs, versions: new Versions(database) }),
+    queue: new Queue(editor, api),
     layout,
-    view: new CanvasView(editor),
+    view,
     gestures: new GestureHolder(),
   };
-  window.__heddle = makeTestHandle(app);
+  window.__heddle = makeTestHandle(app, database);
   listenToKeys(app);
-  window.addEventListener("pagehide", () => void files.saveDraft());
   const root = document.getElementById("root");
   if (!root) throw new Error("The page has no element “root”.");
   createRoot(root).render(
@@ -53,9 +61,24 @@ function start(): void {
       </AppContext>
     </StrictMode>,
   );
-  queue.start();
-  runner.start();
-  void files.restore(defaultWorkflow);
+  runner.watch((message) => tabs.receive(message, performance.now()));
+  app.queue.start();
+  app.runner.start();
+  void takeUp(app, new Drafts(database));
+}
+
+/** Opens what was open before, else the first workflow; from then on drafts are kept. */
+async function takeUp({ editor, tabs, files, saving }: App, drafts: Drafts): Promise<void> {
+  const drafting = new Drafting({ editor, tabs, drafts, window: await claimWindow() });
+  const { open, recovered } = await drafting.restore().catch(() => ({ open: 0, recovered: 0 }));
+  if (open === 0) await files.openTemplate(FIRST_TEMPLATE);
+  if (recovered > 0) {
+    const what = recovered === 1 ? "is a workflow that was" : `are ${recovered} workflows that were`;
+    editor.toast("info", `Here ${what} not saved when the window closed.`);
+  }
+  drafting.start();
+  saving.start();
+  window.addEventListener("pagehide", () => void drafting.flush());
 }
 
 start();

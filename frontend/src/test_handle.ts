@@ -7,8 +7,10 @@ import { linkInto, nodeId, type Point } from "./graph/document.ts";
 import type { Json, JsonObject } from "./graph/json.ts";
 import { writePrompt } from "./graph/write_prompt.ts";
 import { widgetsOf } from "./graph/widgets.ts";
-import { curveOf, partsOf, pointOn } from "./canvas/scene.ts";
+import { partsOf, pointOn } from "./canvas/curves.ts";
+import { curveOf } from "./canvas/scene.ts";
 import { toScreen, type Viewport } from "./canvas/viewport.ts";
+import type { Database } from "./store/database.ts";
 import { overallProgress, phaseOf, type RunState } from "./store/run_state.ts";
 
 export interface TestHandle {
@@ -18,6 +20,10 @@ export interface TestHandle {
   readonly workflow: () => JsonObject;
   /** The prompt that a run would send, before seeds are drawn. */
   readonly prompt: () => unknown;
+  /** Whether the browser's storage has all that was done. */
+  readonly isKept: () => boolean;
+  /** Names of the open workflows, in the order of their tabs. */
+  readonly tabs: () => string[];
   readonly nodeIds: () => string[];
   /** Ids of the nodes of a class. */
   readonly nodesOfType: (classType: string) => string[];
@@ -60,11 +66,13 @@ declare global {
   }
 }
 
-export function makeTestHandle({ editor, files, view }: App): TestHandle {
+export function makeTestHandle({ editor, saving, tabs, view }: App, database: Database): TestHandle {
   const onPage = (world: Point): Point => view.onPage(toScreen(view.viewport, world));
   return {
     isReady: () => editor.documents.getState().hasDefinitions,
-    workflow: () => files.workflow(),
+    workflow: () => saving.workflow(),
+    isKept: () => database.isAtRest,
+    tabs: () => tabs.state.getState().order.map((id) => tabs.stateOf(id)?.name ?? ""),
     prompt: () => writePrompt(editor.document, editor.definitions),
     nodeIds: () => Object.keys(editor.document.nodes),
     nodesOfType: (classType) =>

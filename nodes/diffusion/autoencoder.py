@@ -73,13 +73,16 @@ def _pictures(pixels: Tensor) -> Tensor:
 
 def _decoded(vae: VAE, samples: Tensor) -> Tensor:
     network = vae.network
-    made = network.module.decode(samples.to(network.device, network.dtype), return_dict=False)[0]
+    scaled = samples if vae.scale == 1 else samples * vae.scale
+    made = network.module.decode(scaled.to(network.device, network.dtype), return_dict=False)[0]
     return made.float().cpu()
 
 
 def _encoded(vae: VAE, pixels: Tensor) -> Tensor:
     network = vae.network
-    return network.module.encode(pixels.to(network.device, network.dtype)).latent_dist.mean.float().cpu()
+    made = network.module.encode(pixels.to(network.device, network.dtype))
+    mean: Tensor = made.latents if hasattr(made, "latents") else made.latent_dist.mean
+    return mean.float().cpu() / vae.scale
 
 
 def _tiled(whole: Tensor, convert: Callable[[Tensor], Tensor], side: int, overlap: int, scale: float) -> Tensor:

@@ -1,7 +1,8 @@
 """A look at unfinished latents, within a share of the sampling time.
 
-A small autoencoder decodes them itself. For a large one a linear map from latent channels to colours has to do; it is
-fitted once to what that autoencoder makes of smooth random latents, so it needs no published numbers.
+A small autoencoder decodes them itself: the model's own, or one made for its latents (TAESD). For a large one a linear
+map from latent channels to colours has to do; it is fitted once to what that autoencoder makes of smooth random
+latents, so it needs no published numbers.
 """
 
 import io
@@ -36,23 +37,31 @@ _CELLS = 32
 class Previews:
     """The previews of one sampling run. Its time starts when it is made."""
 
-    def __init__(self, model: Model, memory: DeviceMemory, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, model: Model, memory: DeviceMemory, method: str = "auto", clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """`method`: "taesd" decodes if there is a small autoencoder, "latent2rgb" never does, "auto" does where it is
+        quick enough, and with "none" there are no previews."""
         self._model, self._memory, self._clock = model, memory, clock
         self._started, self._spent, self._made = clock(), 0.0, 0
+        self._decodes = method != "latent2rgb"
+        small = model.small_vae() if model.small_vae is not None and method != "none" else None
+        quick = method == "taesd" or (method == "auto" and memory.device.type != "cpu")
+        self._vae = None if method == "none" else small if quick and small else model.vae or small
 
     def of(self, denoised: Tensor) -> Callable[[], bytes] | None:
         """A function that makes a JPEG of the first of (N, channels, h, w) latents as the network scales them; None
-        while earlier previews have used up their share of the time, and for a model without an autoencoder."""
-        if self._model.vae is None or (self._made and self._spent > SHARE * (self._clock() - self._started)):
+        while earlier previews have used up their share of the time, and where there is no autoencoder at all."""
+        if self._vae is None or (self._made and self._spent > SHARE * (self._clock() - self._started)):
             return None
-        vae = self._model.vae
+        vae = self._vae
         return lambda: self._look(vae, denoised)
 
     def _look(self, vae: VAE, denoised: Tensor) -> bytes:
         begun = self._clock()
         latent = denoised[:1].float() / self._model.latent_scale
         with self._memory.resident(vae.network):
-            if sum(weight.numel() for weight in vae.network.weights.values()) <= SMALL:
+            if self._decodes and sum(weight.numel() for weight in vae.network.weights.values()) <= SMALL:
                 picture = decode(vae, _shrunk(latent))[0]
             else:
                 if vae.colours is None:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nodes.diffusion.families.control import ControlKind
+from nodes.diffusion.families.ip_adapter import ProjectionKind
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.patches.contract import Alteration
 from nodes.diffusion.sampling.masks import MaskRule
@@ -48,6 +49,55 @@ class VAE:
     """Remembered by `preview.py` once it is fitted; the only field that changes."""
     space: str | None = None
     """See `Latent.space`; None for a file of its own, since the autoencoders of several families look alike."""
+    scale: float = 1.0
+    """Its network sees latents multiplied by this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipVision:
+    """A CLIP vision model."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    size: int
+    """Pixels along the side of the pictures that it sees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisionOutput:
+    """What a CLIP vision model says of pictures, under the names that node packs know."""
+
+    image_embeds: Tensor
+    """(N, width): projected to where texts are."""
+    last_hidden_state: Tensor
+    """(N, 1 + patches, width): the class token's, then each patch's."""
+    penultimate_hidden_states: Tensor
+    """The same of the layer before the last."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IpAdapter:
+    """What lets a picture speak beside the text."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    kind: ProjectionKind
+    widths: tuple[int, ...]
+    """Of the attentions to the text that it speaks to."""
+    text_width: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Pictures that an unCLIP model is to imitate."""
+
+    embeddings: Tensor
+    """(N, width)"""
+    strength: float = 1.0
+    noise: float = 0.0
+    """In 0 to 1: the more, the less the picture counts in its details."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +181,8 @@ class Model:
     """The network sees latents multiplied by this, which gives them unit variance."""
     vae: VAE | None
     """The autoencoder of the same checkpoint; only previews use it. None for a network in a file of its own."""
+    small_vae: Callable[[], VAE | None] | None = None
+    """Gives a small decoder of its latents, if there is one by now; only previews use it."""
     run: Callable[..., Any] | None = None
     """A `sampling.sample.Run` that samples with this model instead of the ordinary one."""
     steering: Steering = PLAIN
@@ -247,6 +299,8 @@ class Condition:
     """(N or 1, H, W) in 0 to 1, of any size: where that picture is to be replaced."""
     controls: tuple[Control, ...] = ()
     """Networks that steer by pictures; what they say is added up."""
+    seen: tuple[Seen, ...] = ()
+    """What a model that was trained with pictures in the place of texts is shown."""
 
 
 Conditioning = tuple[Condition, ...]

@@ -131,7 +131,10 @@ def injected(definition: NodeDefinition, around: Surroundings, given: Mapping[st
         **around.resources,
         "Progress": context.progress if context else Unwatched(),
         "RunInfo": RunInfo(
-            given.get("prompt") or {}, given.get("extra_pnginfo") or {}, context.node_id if context else ""
+            given.get("prompt") or {},
+            given.get("extra_pnginfo") or {},
+            context.node_id if context else "",
+            saves_metadata=not around.options.get("disable_metadata"),
         ),
         "UNIQUE_ID": context.node_id if context else None,
     }
@@ -203,7 +206,7 @@ def _answer(definition: NodeDefinition, result: Any) -> Any:
 
 def _choices(socket: InputSocket, around: Surroundings) -> Sequence[str | int | float]:
     choices = socket.widget.choices if socket.widget is not None else ()
-    return around.folders.list(choices.folder) if isinstance(choices, FolderChoices) else choices
+    return around.folders.list(choices.listed_by) if isinstance(choices, FolderChoices) else choices
 
 
 def _changed(fingerprint: Callable[..., Any], definition: NodeDefinition, around: Surroundings) -> Callable[..., Any]:

@@ -8,10 +8,12 @@ import inspect
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,11 @@ SLOW = 10.0
 
 LINGER = 2.0
 """Seconds that handlers have to finish once nothing is served any more."""
+
+_PREFIX = "heddle-packs-"
+_SOCKET = "http"
+_YOUNG = 60.0
+"""Seconds in which a process that has made its folder may not listen yet."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -68,8 +75,9 @@ class RouteServer:
         """Serve; the packs' start-up handlers run first."""
         for handler in self.app.on_startup:
             await _guarded("start-up", handler, self.app)
-        self._folder = Path(tempfile.mkdtemp(prefix="heddle-packs-"))  # 0700, so that nobody else connects
-        address = str(self._folder / "http")
+        _sweep(Path(tempfile.gettempdir()))
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # 0700, so that nobody else connects
+        address = str(self._folder / _SOCKET)
         # The request that `web.Server` makes by itself knows nothing of routes.
         # No access log: the server, which forwards the request, has its own.
         serving = web.Server(self._answer, request_factory=self._make_request, access_log=None)
@@ -128,6 +136,20 @@ class RouteServer:
         finally:
             if (took := time.monotonic() - began) > SLOW:
                 log.warning("A node pack took %.0f s to answer %s %s.", took, request.method, request.path)
+
+
+def _sweep(temporary: Path) -> None:
+    """Remove the folders of processes that were killed. Whether one lives is told by its socket, since its number may
+    be another's by now."""
+    for folder in temporary.glob(f"{_PREFIX}*"):
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as knock:  # somebody else's, or just removed
+            if time.time() < folder.stat().st_mtime + _YOUNG:
+                continue
+            knock.settimeout(1.0)
+            try:
+                knock.connect(str(folder / _SOCKET))
+            except (ConnectionRefusedError, FileNotFoundError):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pattern(resource: web.AbstractResource) -> str:

@@ -84,4 +84,4 @@ def _unless_empty(facts: list[str | None]) -> list[str | None]:
 
 def _choices(socket: InputSocket, choices_of: ChoicesOf) -> Sequence[str | int | float]:
     choices = socket.widget.choices if socket.widget is not None else ()
-    return choices_of(choices.folder) if isinstance(choices, FolderChoices) else choices
+    return choices_of(choices.listed_by) if isinstance(choices, FolderChoices) else choices

@@ -43,6 +43,8 @@ def job_summary(job: JobRecord) -> dict[str, Any]:
         "previewable_outputs_count": len(previews),
         "preview_output": _preferred(previews),
         "workflow_id": _workflow_id(job.extra_data),
+        # How often it was begun, where that is more than once: its worker or the server died while it ran.
+        "attempt": job.attempt if job.attempt > 1 else None,
     }
     return {name: value for name, value in shown.items() if value is not None}
 

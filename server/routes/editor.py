@@ -11,7 +11,6 @@ from aiohttp import web
 
 from server.described import ANY, HTML, described
 from server.errors import ApiError
-from server.files import existing
 from server.keys import PACK_PROXY, SETTINGS
 from server.static import static_file
 from server.wire import threaded
@@ -42,10 +41,8 @@ def get_page(request: web.Request) -> web.StreamResponse:
     """The editor's page, never from a cache, or an explanation if the editor has not been built."""
     headers = {"Cache-Control": "no-cache", "Pragma": "no-cache", "Expires": "0"}
     folder = request.app[SETTINGS].editor
-    page = None if folder is None else existing(folder, "index.html")
-    if page is None:
-        return web.Response(text=_NOT_BUILT, content_type="text/html", headers=headers)
-    return web.FileResponse(page, headers=headers)
+    page = None if folder is None else static_file(folder, "index.html", headers)
+    return page or web.Response(text=_NOT_BUILT, content_type="text/html", headers=headers)
 
 
 @described(answers={200: ANY})

@@ -9,7 +9,7 @@ from executor.folders import Folders, PathError
 from server import pictures
 from server.described import ANY, described, one_of, text
 from server.errors import ApiError
-from server.files import user_file, user_headers
+from server.files import inline_type, user_file, user_headers
 from server.keys import FOLDERS
 from server.wire import json_response, threaded
 
@@ -43,7 +43,7 @@ def view(request: web.Request) -> web.StreamResponse:
         return web.Response(body=body, headers=user_headers(path.name, kind))
     channel = query.get("channel", "rgba")
     if channel == "rgba":
-        return user_file(path)
+        return user_file(path, kind=inline_type(path))
     if channel in _SPLIT:
         return web.Response(body=pictures.channel(path, _SPLIT[channel]), headers=user_headers(path.name, "image/png"))
     words = ", ".join(get_args(pictures.Channel))

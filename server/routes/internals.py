@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from executor.whole_files import is_unfinished
 from server.described import described, flag, text
 from server.errors import ApiError
 from server.keys import FOLDERS, LOG_TAIL
@@ -66,4 +67,4 @@ def get_files(request: web.Request) -> web.Response:
 
 
 def _is_shown(path: Path) -> bool:
-    return path.is_file() and not path.name.endswith(".heddle-tmp")
+    return path.is_file() and not is_unfinished(path)

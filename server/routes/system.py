@@ -10,7 +10,8 @@ from aiohttp import web
 
 from executor.worker import Device, WorkerReport
 from server.errors import ApiError
-from server.keys import API_DESCRIPTION, CATALOGUE, DISPATCHER, SETTINGS, STORE, WORKERS
+from server.keys import API_DESCRIPTION, CATALOGUE, DISPATCHER, NOTICES, SETTINGS, STORE, WORKERS
+from server.pool import Station
 from server.protocol.frames import features
 from server.settings import ServerSettings
 from server.wire import json_response, threaded
@@ -54,16 +55,21 @@ def post_users(_request: web.Request) -> web.Response:
 
 
 async def get_health(request: web.Request) -> web.Response:
-    """`{"status": "ok", "worker": "ready" | "starting" | why not, "queue_remaining": n}`, and each worker's jobs."""
+    """`{"status": "ok", "worker": "ready" | "starting" | why not, "queue_remaining": n}`, and each worker's jobs.
+
+    `silent_seconds` of a worker: since its process was last heard of, which it is every second while it is well.
+    `notices`: what the user should know, such as a damaged file that was moved aside.
+    """
     remaining = await request.app[STORE].count()
     stations = request.app[WORKERS].stations
     return json_response(
         {
             "status": "ok",
             "worker": request.app[CATALOGUE].state,
-            "workers": [{"state": station.state, "running": station.running} for station in stations],
+            "workers": [_station(station) for station in stations],
             "running": request.app[DISPATCHER].running,
             "queue_remaining": remaining,
+            "notices": request.app[NOTICES].sentences,
         }
     )
 
@@ -79,6 +85,15 @@ async def _report(request: web.Request) -> WorkerReport:
     except ApiError:
         return WorkerReport((), {})
     return await request.app[WORKERS].report()
+
+
+def _station(station: Station) -> dict[str, Any]:
+    silent = station.worker.silent()
+    return {
+        "state": station.state,
+        "running": station.running,
+        "silent_seconds": None if silent is None else round(silent, 3),
+    }
 
 
 def _system(settings: ServerSettings, report: WorkerReport) -> dict[str, Any]:

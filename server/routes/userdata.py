@@ -1,17 +1,21 @@
-"""`/userdata`: the user's own files, above all `workflows/*.json`. Writes are whole or not at all."""
+"""`/userdata`: the user's own files, above all `workflows/*.json`. Writes are whole or not at all.
+
+A file's ETag names its content. Whoever sends it back as If-Match replaces that content or, with 412, nothing.
+"""
 
 import asyncio
 import errno
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import ETag, web
 
 from executor.folders import PathError, confined
+from executor.whole_files import is_unfinished, write_atomic
 from server.described import ANY, BYTES, described, flag, text
 from server.errors import ApiError
-from server.files import existing, user_headers, write_atomic
-from server.keys import FOLDERS, SETTINGS
+from server.files import existing, user_file
+from server.keys import FOLDERS, SETTINGS, USER_FILES
 from server.wire import json_response, read_body, threaded
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -46,7 +50,7 @@ def list_files(request: web.Request) -> web.Response:
     if not folder.is_dir():
         raise ApiError(404, "not_found", f"Directory not found: '{wanted[:80]}'.")
     found = sorted(path for path in (folder.rglob("*") if _flag(request, "recurse") else folder.iterdir()))
-    files = [path for path in found if path.is_file() and not path.name.endswith(".heddle-tmp")]
+    files = [path for path in found if path.is_file() and not is_unfinished(path)]
     if _flag(request, "full_info"):
         return json_response([_info(path, folder) for path in files])
     names = [path.relative_to(folder).as_posix() for path in files]
@@ -61,15 +65,14 @@ def list_entries(request: web.Request) -> web.Response:
     if wanted and not folder.is_dir():
         raise ApiError(404, "not_found", f"There is no folder '{wanted[:80]}'.")
     found = sorted(folder.rglob("*"), key=lambda path: (not path.is_dir(), path))
-    return json_response([_entry(path, root) for path in found if not path.name.endswith(".heddle-tmp")])
+    return json_response([_entry(path, root) for path in found if not is_unfinished(path)])
 
 
 @described(answers={200: ANY})
 def get_file(request: web.Request) -> web.StreamResponse:
     """The content of a file. Only JSON is shown as what it is; everything else is a download."""
     path = _existing(request, "file")
-    headers = user_headers(path.name, "application/json" if path.suffix == ".json" else None)
-    return web.FileResponse(path, headers=headers)
+    return user_file(path, kind="application/json" if path.suffix == ".json" else None)
 
 
 @described(
@@ -77,10 +80,15 @@ def get_file(request: web.Request) -> web.StreamResponse:
     body=BYTES,
 )
 async def post_file(request: web.Request) -> web.Response:
-    """Store the raw body; answers the path, or an object with `full_info`. `overwrite=false` refuses with 409."""
+    """Store the raw body; answers the path, or an object with `full_info`, and the new ETag.
+
+    `overwrite=false` refuses with 409 if there is a file; If-Match with 412 if it is not the file with that ETag.
+    """
     path = _inside(request, request.match_info["file"])
     body = await read_body(request, request.app[SETTINGS].max_upload_size)
-    return await asyncio.to_thread(_store, request, path, body)
+    # Between looking at what would be replaced and replacing it, no other request may come.
+    async with request.app[USER_FILES]:
+        return await asyncio.to_thread(_store, request, path, body)
 
 
 @described(answers={204: None})
@@ -101,14 +109,18 @@ def move_file(request: web.Request) -> web.Response:
 
 
 def _store(request: web.Request, path: Path, body: bytes) -> web.Response:
-    _refuse_overwriting(request, path)
     try:
+        _refuse_overwriting(request, path)
+        _refuse_changed(request, path)
         write_atomic(path, body)
+        version = _version(path)
     except OSError as error:
         status = 507 if error.errno in _NO_ROOM else 400
         message = f"'{path.name}' cannot be stored in the user folder: {error.strerror}. The old file is as it was."
         raise ApiError(status, "not_stored", message) from None
-    return _stored(request, path)
+    answer = _stored(request, path)
+    answer.etag = ETag(version)
+    return answer
 
 
 def _refuse_overwriting(request: web.Request, path: Path) -> None:
@@ -116,6 +128,21 @@ def _refuse_overwriting(request: web.Request, path: Path) -> None:
         raise ApiError(400, "invalid_path", f"'{path.name}' is a folder.")
     if path.exists() and request.query.get("overwrite") == "false":
         raise ApiError(409, "file_exists", f"File already exists: '{path.name}'.")
+
+
+def _refuse_changed(request: web.Request, path: Path) -> None:
+    wanted = request.if_match
+    if wanted is None:
+        return
+    version = _version(path) if path.is_file() else None
+    if version is None or all(tag.value not in (version, "*") for tag in wanted):
+        raise ApiError(412, "file_changed", f"'{path.name}' is not the file that it was: somebody changed it.")
+
+
+def _version(path: Path) -> str:
+    """The ETag that `web.FileResponse` gives the file (RFC 9110, 8.8.3)."""
+    facts = path.stat()
+    return f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
 
 
 def _stored(request: web.Request, path: Path) -> web.Response:

@@ -82,3 +82,37 @@ def test_no_committed_text_names_one_machine() -> None:
         if pattern.search((ROOT / name).read_text(errors="replace")) and name != name_of(Path(__file__))
     ]
     assert guilty == []
+
+
+WRITES = re.compile(
+    r"""\.write_(?:text|bytes)\(|\.(?:rename|touch)\(|\bos\.(?:replace|rename|link)\(|\bshutil\.(?:copy\w*|move)\("""
+    r"""|open\([^)\n]*["'](?:[wxa]b?\+?|r\+b?)["']"""
+)
+MAY_WRITE = {
+    "executor/whole_files.py": "is the one way",
+    "executor/disk_index.py": "moves a damaged database aside",
+    "server/store_repair.py": "moves a damaged database aside",
+    "server/lock.py": "a lock is a file that stays open",
+    "nodes/packs/attempts.py": "notes of a start, which nobody misses",
+    "nodes/packs/shims/comfy_api/latest/_input_impl.py": "a pack says where",
+    "nodes/packs/shims/comfy_api/latest/_ui/sound.py": "into memory",
+}
+
+
+def test_files_are_written_in_one_way() -> None:
+    product = [path for path in modules() if not name_of(path).startswith("nodes/embedded/")]
+    found = {name_of(path) for path in product if WRITES.search(path.read_text())}
+    assert found == set(MAY_WRITE), "write with executor.whole_files, or say here why not"
+
+
+def test_files_are_served_in_one_way() -> None:
+    served = {name_of(path) for path in modules() if "FileResponse(" in path.read_text()}
+    assert served == {"server/files.py", "server/static.py"}, "serve with files.user_file or static.static_file"
+
+
+def test_paths_of_requests_are_joined_in_one_way() -> None:
+    joins = re.compile(r"os\.path\.|\.joinpath\(|/ request\.|Path\(request")
+    guilty = [
+        name_of(path) for path in modules() if name_of(path).startswith("server/") and joins.search(path.read_text())
+    ]
+    assert guilty == [], "confine a name with executor.folders.confined"

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_there_are_browser_tests() -> None:
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_editor_works_with_the_real_server(spec: str, server: str) -> None:
-    check_spec(spec, {"HEDDLE_URL": server})
+    check_spec(spec, {"HEDDLE_URL": server, "HEDDLE_PYTHON": sys.executable})
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec != "main_job.spec.mjs"])

@@ -308,13 +308,13 @@ def test_a_process_killed_while_it_writes_leaves_nothing_half_done(tmp_path, ste
         process.kill()
     assert held(tmp_path) == expected
     assert_index_agrees(tmp_path)
-    unfinished = files(tmp_path, ".partial")
+    unfinished = files(tmp_path, ".heddle-tmp")
     assert len(unfinished) == (1 if step == "fsync" else 0)
     for path in unfinished:
         an_age_ago = time.time() - 7200
         os.utime(path, (an_age_ago, an_age_ago))
     put(tmp_path, "c")
-    assert files(tmp_path, ".partial") == []
+    assert files(tmp_path, ".heddle-tmp") == []
     assert held(tmp_path) == expected + "c"
 
 
@@ -348,7 +348,7 @@ def test_a_disk_that_takes_no_more_stops_the_writing_with_one_warning(tmp_path):
     assert "too large" in warning
     assert rest == ["a"], "reading goes on"
     assert held(tmp_path) == "ab"
-    assert files(tmp_path, ".partial") == []
+    assert files(tmp_path, ".heddle-tmp") == []
 
 
 def test_a_folder_that_cannot_be_made_is_one_warning(tmp_path, caplog):

@@ -256,3 +256,19 @@ async def test_a_dying_process_is_told_to_every_job_in_it(worker):
         with pytest.raises(WorkerLost, match="SIGKILL"):
             await drain(job)
     assert shown(await run(worker, SUM)) == {"s": [4]}
+
+
+async def test_a_process_that_is_well_says_so_and_one_that_hangs_is_silent(worker):
+    assert worker.silent() is None
+    await worker.definitions()
+
+    async def until(holds):
+        async with asyncio.timeout(60):
+            while not holds(worker.silent()):  # noqa: ASYNC110 - a clock is what is watched
+                await asyncio.sleep(0.05)
+
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGSTOP)
+    await until(lambda silent: silent > 2.5)
+    os.kill(worker.pid, signal.SIGCONT)
+    await until(lambda silent: silent < 1)

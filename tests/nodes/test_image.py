@@ -1,6 +1,7 @@
 """Pictures come in with rotation and transparency, and go out whole, numbered, and carrying their workflow."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ from PIL import Image
 from executor.folders import Folders
 from executor.schema import InputError, RunInfo
 from nodes.declare import Shown
+from nodes.diffusion.values import Latent
 from nodes.image import image_digest, load_image, load_image_output, output_digest, preview_image, save_image
+from nodes.image_animation import save_animated_png, save_animated_webp
+from nodes.latent import save_latent
 
 RUN = RunInfo({"1": {"class_type": "SaveImage", "inputs": {}}}, {"workflow": {"nodes": [1], "text": "Grüße 猫"}}, "1")
 
@@ -198,3 +202,17 @@ def test_a_saved_picture_is_loaded_from_the_output_folder(folders: Folders) -> N
     assert output_digest(image="a.png", folders=folders) != output_digest(image="a.png [input]", folders=folders)
     with pytest.raises(InputError, match=r"There is no picture 'b\.png' in its folder"):
         load_image_output(image="b.png", folders=folders)
+
+
+def test_nothing_that_is_saved_says_how_it_was_made_where_nobody_wants_that(folders: Folders) -> None:
+    silent = replace(RUN, saves_metadata=False)
+    image = torch.zeros(1, 8, 8, 3)
+    save_image(images=image, filename_prefix="a", folders=folders, run=silent)
+    save_animated_png(images=image, filename_prefix="b", folders=folders, run=silent)
+    save_animated_webp(images=image, filename_prefix="c", method="default", folders=folders, run=silent)
+    save_latent(samples=Latent(torch.zeros(1, 4, 1, 1)), filename_prefix="d", folders=folders, run=silent)
+    saved = sorted(folders.output.iterdir())
+    assert [path.suffix for path in saved] == [".png", ".png", ".webp", ".latent"]
+    for path in saved:
+        assert b"SaveImage" not in path.read_bytes()
+        assert b"workflow" not in path.read_bytes()

@@ -62,6 +62,8 @@ class Stand:
 
     base: Path
     flags: tuple[str, ...] = ()
+    light: bool = False
+    """Its worker has the nodes of `light_nodes` and no torch."""
     port: int = 0
     process: subprocess.Popen[str] | None = None
     announced: str = ""
@@ -89,7 +91,7 @@ class Stand:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "HF_HUB_OFFLINE": "1", **(environment or {})},
+                env=self._environment() | dict(environment or {}),
             )
         guard = threading.Timer(ready, self.process.kill)
         guard.start()
@@ -109,9 +111,21 @@ class Stand:
         line = [sys.executable, str(Path(__file__).with_name("launch.py")), "--cpu", "--port", str(self.port)]
         return [*line, "--base-directory", str(self.base), *self.flags]
 
+    def _environment(self) -> dict[str, str]:
+        light = {"HEDDLE_LIGHT": "1"} if self.light else {}
+        return {**os.environ, "HF_HUB_OFFLINE": "1", **light}
+
     def start_fails(self, seconds: float = 60.0) -> str:
         """Start a server that must refuse to; what it says."""
-        done = subprocess.run(self._line(), cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            self._line(),
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
         assert done.returncode == 1, done.stderr[-3000:]
         assert "Traceback" not in done.stderr, done.stderr
         return done.stderr
@@ -258,10 +272,11 @@ def install_pack(base: Path) -> None:
 
 
 @contextlib.contextmanager
-def standing_server(base: Path, *flags: str, pack: bool = True) -> Iterator[Stand]:
-    """A server that is ready, and is ended with the block."""
-    stand = Stand(base, flags)
-    if pack:
+def standing_server(base: Path, *flags: str, pack: bool = True, light: bool = False) -> Iterator[Stand]:
+    """A server that is ready, and is ended with the block. `pack`: with the hostile one, which a light server cannot
+    have."""
+    stand = Stand(base, flags, light)
+    if pack and not light:
         install_pack(base)
     stand.start()
     try:

@@ -9,7 +9,7 @@ import io
 import itertools
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -126,10 +126,7 @@ def canary(stand: Stand) -> float:
 
 
 def _nothing_lost(stand: Stand) -> None:
-    listed = {job["id"]: job["status"] for job in stand.get("/jobs").json()["jobs"]}
-    for job_id in stand.accepted:
-        if listed.get(job_id) not in STATES:
-            raise StandingError(f"S1: the accepted job {job_id} is {listed.get(job_id, 'lost')}")
+    check_jobs(stand.accepted, {job["id"]: job["status"] for job in stand.get("/jobs").json()["jobs"]})
     queue = stand.get("/queue").json()
     unfinished = [item[1] for item in (*queue["queue_running"], *queue["queue_pending"])]
     if len(unfinished) != len(set(unfinished)):
@@ -141,6 +138,13 @@ def _nothing_lost(stand: Stand) -> None:
         for file in (stand.base / folder).rglob("*"):
             if re.search(r"\.(tmp|partial|heddle-tmp)$", file.name) and file.stat().st_mtime < time.time() - 60:
                 raise StandingError(f"S1: {file.name} was left behind in {folder}")
+
+
+def check_jobs(accepted: Collection[str], listed: Mapping[str, str]) -> None:
+    """Every accepted job is in a state. Raises StandingError."""
+    for job_id in accepted:
+        if listed.get(job_id) not in STATES:
+            raise StandingError(f"S1: the accepted job {job_id} is {listed.get(job_id, 'lost')}")
 
 
 def whole(content: bytes, name: str) -> None:

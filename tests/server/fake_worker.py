@@ -198,6 +198,9 @@ class FakeWorker:
         await self.killed.wait()
         self.killed.clear()
 
+    def silent(self) -> float | None:
+        return 0.5
+
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         self.calls.append(("free", (unload_models, free_memory)))
 

@@ -16,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from yarl import URL
 
 from executor.folders import PathError
-from server.files import store_upload, sweep, upload_name, write_atomic
+from executor.whole_files import sweep, write_atomic
+from server.files import store_upload, upload_name
 from tests.server.conftest import Server
 
 
@@ -302,6 +303,30 @@ async def test_a_workflow_is_saved_listed_opened_moved_and_removed(server: Serve
     assert await server.post("/userdata/workflows%2Fa.json/move/workflows%2Fc.json") == (200, "workflows/c.json")
     assert (await server.ask("DELETE", "/userdata/workflows%2Fc.json"))[0] == 204
     assert files_under(server.folders.user / "default") == {"workflows/sub/b.json": b"{}"}
+
+
+async def test_a_file_that_somebody_changed_meanwhile_is_not_replaced(server: Server):
+    url = server.url + "/userdata/workflows%2Fa.json"
+
+    async def post(content: bytes, version: str | None = None) -> tuple[int, str | None]:
+        headers = {} if version is None else {"If-Match": version}
+        async with server.session.post(url, data=content, headers=headers) as answer:
+            return answer.status, answer.headers.get("ETag")
+
+    async def read() -> tuple[bytes, str | None]:
+        async with server.session.get(url) as answer:
+            return await answer.read(), answer.headers.get("ETag")
+
+    assert (await post(b"[0]", '"never"'))[0] == 412
+    assert not (server.folders.user / "default" / "workflows" / "a.json").exists()
+    status, first = await post(b"[1]")
+    assert (status, await read()) == (200, (b"[1]", first))
+    status, second = await post(b"[2, 2]", first)
+    assert (status, await read()) == (200, (b"[2, 2]", second))
+    assert await post(b"[3]", first) == (412, None)
+    assert await read() == (b"[2, 2]", second)
+    results = await asyncio.gather(*(post(b"[%d]" % (100 + n), second) for n in range(8)))
+    assert sorted(status for status, _ in results) == [200, *[412] * 7]
 
 
 async def test_settings_are_merged_and_a_damaged_file_is_left_alone(server: Server):

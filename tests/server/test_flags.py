@@ -65,7 +65,7 @@ EVERY_FLAG = """
 --auto-launch --disable-auto-launch
 --front-end-root dist --preview-method taesd --disable-all-custom-nodes --whitelist-custom-nodes one two
 --verbose DEBUG --log-stdout --enable-compress-response-body --cuda-device 1 --cpu --dont-print-server
---windows-standalone-build --disable-api-nodes --cache-lru 5 --cache-ram 3
+--windows-standalone-build --disable-api-nodes --cache-lru 5 --cache-ram 3 --disable-metadata
 """
 """Flags of ComfyUI that mean something here."""
 
@@ -78,7 +78,7 @@ DEVICE = """
 
 FOREIGN = """
 --cuda-malloc --directml 0 --use-sage-attention --async-offload --default-hashing-function md5 --mmap-torch-files
---fast fp16_accumulation --multi-user --disable-metadata --front-end-version Comfy-Org/ComfyUI_frontend@latest
+--fast fp16_accumulation --multi-user --offline --front-end-version Comfy-Org/ComfyUI_frontend@latest
 --database-url sqlite:///x.db --comfy-api-base https://example.org --quick-test-for-ci --preview-size 256
 --enable-manager
 """
@@ -94,6 +94,8 @@ def test_flags_that_mean_something_are_taken_without_a_word(tmp_path):
     assert (settings.listen, settings.port, settings.cors_origin) == (("127.0.0.1",), 1, "*")
     assert settings.max_upload_size == 7.5 * 1024 * 1024
     assert (settings.editor, settings.compress, settings.preview_method) == (Path("dist"), True, "taesd")
+    assert not settings.saves_metadata
+    assert settings_of(serve_options(""), editor=tmp_path, version="1", argv=()).saves_metadata
     assert not opens_browser(options)
     assert opens_browser(serve_options("--windows-standalone-build"))
     assert not opens_browser(serve_options(""))
@@ -108,7 +110,7 @@ def test_flags_that_mean_nothing_are_taken_and_named_in_one_line(tmp_path):
     assert "\n" not in said
     for flag in (word for word in FOREIGN.split() if word.startswith("--")):
         assert flag in said
-    assert "Heddle's own nodes save still carry their workflow" in said
+    assert "--offline: nothing is ever fetched" in said
     seen_by_packs = worker_options_of(options, main.HERE).arguments
     assert (seen_by_packs["preview_size"], seen_by_packs["fast"]) == (256, ["fp16_accumulation"])
     assert "cuda_malloc" in seen_by_packs

@@ -28,9 +28,10 @@ ERROR = {"error": {"type": str, "message": str, "details": str, "extra_info": {}
 HEALTH = {
     "status": str,
     "worker": str,
-    "workers": [{"state": str, "running": []}],
+    "workers": [{"state": str, "running": [], "silent_seconds": float}],
     "running": type(None),
     "queue_remaining": int,
+    "notices": [],
 }
 
 ANSWERS = [

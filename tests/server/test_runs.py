@@ -416,3 +416,12 @@ async def test_a_stopping_server_gives_the_running_job_back(start):
     [job] = await store.in_state("pending")
     assert (job.job_id, job.attempt) == ("unfinished", 0)
     await store.close()
+
+
+async def test_the_worker_is_told_whether_saved_files_carry_their_workflow(start):
+    for wanted in (True, False):
+        server = await start(saves_metadata=wanted)
+        await server.ended(await server.queue(SAVE))
+        assert [job.saves_metadata for job in server.worker.jobs] == [wanted]
+        await server.app.shutdown()
+        await server.app.cleanup()

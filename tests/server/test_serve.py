@@ -149,6 +149,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path):
     assert found.stderr.strip() == (
         f"Port {port} on 127.0.0.1 is in use by another program; stop it, or choose another with --port."
     )
+    assert not list(tmp_path.rglob("heddle.db")), "nothing was started that had to be stopped again"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-/** New, open, save, export. */
+/** New, open, save, export, and going from one open workflow to another. */
 import type { Action } from "./action.ts";
 
 export const FILE_ACTIONS: readonly Action[] = [
@@ -10,7 +10,7 @@ export const FILE_ACTIONS: readonly Action[] = [
     worksInFields: true,
     run: ({ editor }) => editor.ui.setState({ dialog: "open" }),
   },
-  { id: "save", title: "Save", shortcuts: ["Ctrl+S"], worksInFields: true, run: ({ files }) => void files.save() },
+  { id: "save", title: "Save", shortcuts: ["Ctrl+S"], worksInFields: true, run: ({ saving }) => void saving.save() },
   {
     id: "save-as",
     title: "Save as…",
@@ -22,12 +22,23 @@ export const FILE_ACTIONS: readonly Action[] = [
     id: "download-workflow",
     title: "Download workflow (.json)",
     shortcuts: [],
-    run: ({ files }) => files.downloadWorkflow(),
+    run: ({ saving }) => saving.downloadWorkflow(),
   },
   {
     id: "download-prompt",
     title: "Download API prompt (.json)",
     shortcuts: [],
-    run: ({ files }) => files.downloadPrompt(),
+    run: ({ saving }) => saving.downloadPrompt(),
   },
+  {
+    id: "close-tab",
+    title: "Close the workflow",
+    shortcuts: ["Alt+W"],
+    run: ({ editor, tabs }) => {
+      if (editor.isDirty) editor.ui.setState({ closing: tabs.active });
+      else tabs.close(tabs.active);
+    },
+  },
+  { id: "next-tab", title: "Next workflow", shortcuts: ["Alt+PageDown"], run: ({ tabs }) => tabs.step(1) },
+  { id: "previous-tab", title: "Previous workflow", shortcuts: ["Alt+PageUp"], run: ({ tabs }) => tabs.step(-1) },
 ];

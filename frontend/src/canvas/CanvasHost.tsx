@@ -7,13 +7,14 @@ import { Gestures, type Overlay } from "./gestures.ts";
 import { GroupTitleField } from "./GroupTitleField.tsx";
 import { NodeLayer } from "./NodeLayer.tsx";
 import { typeColour } from "./palette.ts";
-import { bend } from "./scene.ts";
+import { bend } from "./curves.ts";
 import { listenToPointer } from "./pointer_events.ts";
 
 export function CanvasHost() {
   const app = useApp();
   const host = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const moving = useRef<HTMLCanvasElement>(null);
   const layer = useRef<HTMLDivElement>(null);
   const link = useRef<SVGPathElement>(null);
   const marquee = useRef<HTMLDivElement>(null);
@@ -24,10 +25,15 @@ export function CanvasHost() {
   const theme = useUi((state) => state.theme);
 
   useEffect(() => {
-    if (!host.current || !canvas.current || !layer.current) return undefined;
+    if (!host.current || !canvas.current || !moving.current || !layer.current) return undefined;
     const element = host.current;
     const { editor, view } = app;
-    const detach = view.attach({ host: element, canvas: canvas.current, layer: layer.current });
+    const detach = view.attach({
+      host: element,
+      canvas: canvas.current,
+      moving: moving.current,
+      layer: layer.current,
+    });
     const gestures = new Gestures(editor, view, overlayOf({ link, marquee, reason, cut }));
     app.gestures.set(gestures);
     const stopEvents = listenToPointer(app, element, gestures, (world) => {
@@ -67,7 +73,8 @@ export function CanvasHost() {
       onDragOver={over}
       onDrop={drop}
     >
-      <canvas ref={canvas} aria-hidden="true" />
+      <canvas ref={canvas} className="base" aria-hidden="true" />
+      <canvas ref={moving} aria-hidden="true" />
       <div ref={layer} className="node-layer">
         <NodeLayer />
         <GroupTitleField />

@@ -51,7 +51,8 @@ function Body({ node, box, definition }: BodyProps) {
       data-state={run?.state ?? "idle"}
       aria-label={title}
       style={{
-        transform: `translate(${box.rect.x}px, ${box.rect.y}px)`,
+        left: box.rect.x,
+        top: box.rect.y,
         width: box.width,
         height: box.rect.height,
         // What failed stands above what did not, so that its message can be read.

@@ -20,7 +20,7 @@ export function NodeSockets({ node, box, linked }: Props) {
   const { view } = useApp();
   const linking = useUi((state) => state.linking);
   const names = new Set(linked.split("\u0000"));
-  const outputs = new Set(view.scene.links.filter((link) => link.source === node.id).map((link) => link.output));
+  const outputs = view.scene.index.outputsLinked(node.id);
   return (
     <>
       {box.inputs.map((placed) => {
@@ -30,6 +30,7 @@ export function NodeSockets({ node, box, linked }: Props) {
             key={placed.socket.name}
             placed={placed}
             side="input"
+            at={{ left: placed.x }}
             fit={fit}
             isLinked={names.has(placed.socket.name)}
             isWidget={placed.socket.widget !== null}
@@ -43,6 +44,7 @@ export function NodeSockets({ node, box, linked }: Props) {
           key={placed.index}
           placed={placed}
           side="output"
+          at={{ right: box.width - placed.x }}
           fit={fitOf(linking, node, "output", placed)}
           isLinked={outputs.has(placed.index)}
           isWidget={false}
@@ -69,6 +71,8 @@ type Placed = PlacedSocket<{ readonly type: string; readonly label: string; read
 interface SocketProps {
   readonly placed: Placed;
   readonly side: "input" | "output";
+  /** Outputs stand by their right end, so that no label has to be measured. */
+  readonly at: { readonly left: number } | { readonly right: number };
   readonly fit: Fit;
   readonly isLinked: boolean;
   readonly isWidget: boolean;
@@ -76,10 +80,10 @@ interface SocketProps {
   readonly hasLabel: boolean;
 }
 
-function Socket({ placed, side, fit, isLinked, isWidget, isRequired, hasLabel }: SocketProps) {
-  const { socket, x, y } = placed;
+function Socket({ placed, side, at, fit, isLinked, isWidget, isRequired, hasLabel }: SocketProps) {
+  const { socket, y } = placed;
   const style: CSSProperties & Record<"--dark" | "--light", string> = {
-    left: x,
+    ...at,
     top: y,
     "--dark": typeColour(socket.type, true),
     "--light": typeColour(socket.type, false),

@@ -178,8 +178,8 @@ export class Dragging {
     const [id] = nodes;
     if (nodes.size !== 1 || id === undefined || groups.size > 0) return null;
     const { document } = this.editor;
-    const scene = this.view.movedScene();
-    const rect = scene.boxes.get(id)?.rect;
+    const { scene } = this.view;
+    const rect = this.view.dragged(id)?.rect;
     const node = document.nodes[id];
     if (!rect || !node) return null;
     const x = rect.x + rect.width / 2;

@@ -1,10 +1,9 @@
-/** What the one 2D canvas shows: grid, groups, links, and nodes that are too far or too new for a DOM body. */
-import { type Group, type GraphNode, type LinkId, type NodeId, type Point, reroutesOf } from "../graph/document.ts";
-import type { NodeRun } from "../store/run_state.ts";
-import { groupFont, type NodeBox } from "./geometry.ts";
-import { type Palette, typeColour } from "./palette.ts";
-import { bend, curveOf, partsOf, type Scene } from "./scene.ts";
-import { overlaps, type Rect, type Viewport } from "./viewport.ts";
+/** What the canvas shows below the nodes: grid, groups, links and their points. */
+import { type Group, type LinkId, type NodeId, reroutesOf, type WorkflowDocument } from "../graph/document.ts";
+import { type Curve, traceCurve } from "./curves.ts";
+import { groupFont } from "./geometry.ts";
+import type { Palette } from "./palette.ts";
+import type { Viewport } from "./viewport.ts";
 
 type Pen = CanvasRenderingContext2D;
 
@@ -23,8 +22,16 @@ export function drawGrid(pen: Pen, viewport: Viewport, width: number, height: nu
   pen.fill();
 }
 
-export function drawGroups(pen: Pen, groups: readonly Group[], selected: number | null, palette: Palette): void {
+/** `isShown` leaves groups out. */
+export function drawGroups(
+  pen: Pen,
+  groups: readonly Group[],
+  selected: number | null,
+  palette: Palette,
+  isShown: (index: number) => boolean,
+): void {
   for (const [index, group] of groups.entries()) {
+    if (!isShown(index)) continue;
     const { bounding, title, color } = group;
     const [x, y, width, height] = bounding;
     const colour = color ?? palette.group;
@@ -63,136 +70,82 @@ function drawGroupCorner(pen: Pen, { bounding: [x, y, width, height] }: Group): 
 }
 
 export interface LinkLooks {
-  readonly hidden: LinkId | null;
   /** Where a dragged node would be put in, or what a stroke would cut. */
   readonly marked: ReadonlySet<LinkId>;
   readonly selection: ReadonlySet<NodeId>;
-  readonly visible: Rect;
   readonly scale: number;
 }
 
+/** Below this scale a link is one thin line without an edge of its own. */
+const THIN = 0.4;
+
 /** Links of one colour are one path. Those of selected nodes stand out. */
-export function drawLinks(pen: Pen, scene: Scene, palette: Palette, looks: LinkLooks): void {
+export function drawLinks(pen: Pen, curves: readonly Curve[], palette: Palette, looks: LinkLooks): void {
   const batches = new Map<string, Path2D>();
   const strong = new Map<string, Path2D>();
   const marked = new Path2D();
-  for (const link of scene.links) {
-    if (link.id === looks.hidden) continue;
-    const curve = curveOf(scene, link);
-    if (curve && looks.marked.has(link.id)) for (const [from, to] of partsOf(curve)) traceLink(marked, from, to);
-    if (!curve || !partsOf(curve).some(([from, to]) => overlaps(boundsOf(from, to), looks.visible))) continue;
-    const colour = typeColour(link.type, palette.isDark);
+  for (const curve of curves) {
+    const { link } = curve;
+    if (looks.marked.has(link.id)) traceCurve(marked, curve);
     const isStrong = looks.selection.has(link.source) || looks.selection.has(link.target);
     const target = isStrong ? strong : batches;
+    const colour = palette.colourOf(link.type);
     const path = target.get(colour) ?? new Path2D();
     target.set(colour, path);
-    for (const [from, to] of partsOf(curve)) traceLink(path, from, to);
+    traceCurve(path, curve);
   }
-  const thin = Math.max(2, 1.2 / looks.scale);
-  if (looks.marked.size > 0) strokeLink(pen, marked, palette.accent, palette, thin * 4, 0.7);
-  for (const [colour, path] of batches)
-    strokeLink(pen, path, colour, palette, thin, looks.selection.size > 0 ? 0.6 : 0.9);
-  for (const [colour, path] of strong) strokeLink(pen, path, colour, palette, thin * 1.4, 1);
-  drawReroutes(pen, scene, palette, looks);
+  const { scale } = looks;
+  // Lines of less than a pixel are drawn much faster than others, and look the same from afar.
+  const width = scale < THIN ? 0.95 / scale : 2;
+  const halo = scale < THIN ? null : palette.background;
+  if (looks.marked.size > 0) strokeLinks(pen, marked, palette.accent, { width: width * 4, alpha: 0.7, halo });
+  const alpha = looks.selection.size > 0 ? 0.6 : 0.9;
+  for (const [colour, path] of batches) strokeLinks(pen, path, colour, { width, alpha, halo });
+  for (const [colour, path] of strong) strokeLinks(pen, path, colour, { width: width * 1.4, alpha: 1, halo });
+  pen.globalAlpha = 1;
+}
+
+interface Stroke {
+  readonly width: number;
+  readonly alpha: number;
+  readonly halo: string | null;
+}
+
+function strokeLinks(pen: Pen, path: Path2D, colour: string, { width, alpha, halo }: Stroke): void {
+  if (halo !== null) {
+    pen.globalAlpha = 0.5;
+    pen.strokeStyle = halo;
+    pen.lineWidth = width + 2;
+    pen.stroke(path);
+  }
+  pen.globalAlpha = alpha;
+  pen.strokeStyle = colour;
+  pen.lineWidth = width;
+  pen.stroke(path);
 }
 
 /** A dot where a link can be taken and moved. */
-function drawReroutes(pen: Pen, scene: Scene, palette: Palette, { scale, hidden }: LinkLooks): void {
-  if (Object.keys(scene.document.reroutes).length === 0) return;
+export function drawReroutes(
+  pen: Pen,
+  curves: readonly Curve[],
+  reroutes: WorkflowDocument["reroutes"],
+  palette: Palette,
+  scale: number,
+): void {
   const radius = Math.max(6, 4 / scale);
   const drawn = new Set<number>();
-  for (const link of scene.links) {
-    if (link.via === null || link.id === hidden) continue;
-    for (const { id, pos } of reroutesOf(scene.document, link)) {
+  for (const { link } of curves) {
+    if (link.via === null) continue;
+    for (const { id, pos } of reroutesOf({ reroutes }, link)) {
       if (drawn.has(id)) continue;
       drawn.add(id);
       pen.beginPath();
       pen.arc(pos[0], pos[1], radius, 0, 2 * Math.PI);
-      pen.fillStyle = typeColour(link.type, palette.isDark);
+      pen.fillStyle = palette.colourOf(link.type);
       pen.fill();
       pen.lineWidth = 2;
       pen.strokeStyle = palette.background;
       pen.stroke();
     }
   }
-}
-
-function strokeLink(pen: Pen, path: Path2D, colour: string, palette: Palette, width: number, alpha: number): void {
-  pen.globalAlpha = 0.5;
-  pen.strokeStyle = palette.background;
-  pen.lineWidth = width + 2;
-  pen.stroke(path);
-  pen.globalAlpha = alpha;
-  pen.strokeStyle = colour;
-  pen.lineWidth = width;
-  pen.stroke(path);
-  pen.globalAlpha = 1;
-}
-
-export function traceLink(path: Path2D, from: Point, to: Point): void {
-  const reach = bend(from, to);
-  path.moveTo(from[0], from[1]);
-  path.bezierCurveTo(from[0] + reach, from[1], to[0] - reach, to[1], to[0], to[1]);
-}
-
-function boundsOf(from: Point, to: Point): Rect {
-  const x = Math.min(from[0], to[0]) - 170;
-  const y = Math.min(from[1], to[1]) - 4;
-  return { x, y, width: Math.abs(from[0] - to[0]) + 340, height: Math.abs(from[1] - to[1]) + 8 };
-}
-
-export interface NodeLooks {
-  readonly title: string;
-  readonly isSelected: boolean;
-  readonly run: NodeRun | undefined;
-  readonly scale: number;
-}
-
-/** A node without a DOM body: a box, a title bar in the colour of what it gives, its state. */
-export function drawNode(pen: Pen, box: NodeBox, node: GraphNode, palette: Palette, looks: NodeLooks): void {
-  const { x, y, width, height } = box.rect;
-  pen.globalAlpha = node.mode === 2 || node.mode === 4 ? 0.45 : 1;
-  pen.fillStyle = palette.far;
-  pen.beginPath();
-  pen.roundRect(x, y, width, height, 8);
-  pen.fill();
-  if (box.title > 0) {
-    pen.fillStyle = node.color ?? typeColour((box.outputs[0] ?? box.inputs[0])?.socket.type ?? "*", palette.isDark);
-    pen.globalAlpha *= palette.isDark ? 0.5 : 0.6;
-    pen.beginPath();
-    pen.roundRect(x, y, width, box.title, box.isCollapsed ? 8 : [8, 8, 0, 0]);
-    pen.fill();
-    pen.globalAlpha = node.mode === 2 || node.mode === 4 ? 0.45 : 1;
-  }
-  drawOutline(pen, box, palette, looks);
-  drawTitle(pen, box, palette, looks);
-  pen.globalAlpha = 1;
-}
-
-/** In the title bar while that is legible, else across the box as large as it allows. */
-function drawTitle(pen: Pen, box: NodeBox, palette: Palette, { title, scale }: NodeLooks): void {
-  const { x, y, width, height } = box.rect;
-  if (width * scale < 30 || box.title === 0) return;
-  const isInBar = scale > 0.45;
-  const size = isInBar ? 13 : Math.min(10.5 / scale, height * 0.5);
-  pen.font = `600 ${size}px system-ui, sans-serif`;
-  pen.textBaseline = isInBar ? "middle" : "top";
-  pen.fillStyle = palette.text;
-  pen.save();
-  pen.beginPath();
-  pen.rect(x, y, width - 4, height);
-  pen.clip();
-  pen.fillText(title, x + (isInBar ? 27 : size * 0.4), isInBar ? y + box.title / 2 : y + box.title + size * 0.3);
-  pen.restore();
-}
-
-function drawOutline(pen: Pen, { rect }: NodeBox, palette: Palette, { isSelected, run, scale }: NodeLooks): void {
-  const state = run?.state;
-  const marks = { running: palette.running, error: palette.error, cached: null, done: null, waiting: null };
-  const colour = (state && marks[state]) ?? (isSelected ? palette.accent : null);
-  pen.strokeStyle = colour ?? palette.farBorder;
-  pen.lineWidth = colour === null ? Math.max(1, 0.8 / scale) : Math.max(2, 2 / scale);
-  pen.beginPath();
-  pen.roundRect(rect.x, rect.y, rect.width, rect.height, 8);
-  pen.stroke();
 }

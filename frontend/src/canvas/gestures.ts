@@ -30,6 +30,10 @@ type Proposal = { readonly ends: LinkEnds } | { readonly reason: string } | null
 /** Gestures that the view follows at the canvas's edge. */
 const FOLLOWED: ReadonlySet<Gesture["kind"]> = new Set<Gesture["kind"]>(["dragging", "linking", "marquee"]);
 
+/** Gestures whose moves depend on what is under the pointer. */
+const LOOKING: ReadonlySet<Gesture["kind"]> = new Set<Gesture["kind"]>(["idle", "pressed", "linking"]);
+const NOWHERE: Hit = { kind: "void" };
+
 export class Gestures {
   private readonly editor: Editor;
   private readonly view: CanvasView;
@@ -63,7 +67,7 @@ export class Gestures {
 
   /** `at` is from the canvas's corner. */
   pointer(type: PointerInput["type"], event: PointerEvent, at: Point): void {
-    const hit = this.view.hit(at);
+    const hit = type === "move" && !LOOKING.has(this.gesture.kind) ? NOWHERE : this.view.hit(at);
     const isSelected = (hit.kind === "node" || hit.kind === "resize") && this.editor.selection.has(hit.id);
     const { gesture, effects } = reducePointer(this.gesture, {
       type,

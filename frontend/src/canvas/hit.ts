@@ -3,7 +3,8 @@ import type { LinkId, NodeId, Point, RerouteId } from "../graph/document.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { NodeBox } from "./geometry.ts";
 import { groupTitle } from "./geometry.ts";
-import { curveOf, partsOf, pointOn, type Scene } from "./scene.ts";
+import { partsOf, pointOn, SLACK } from "./curves.ts";
+import { type Scene } from "./scene.ts";
 import { contains, overlaps, type Rect, rectOf } from "./viewport.ts";
 
 export type Hit =
@@ -98,18 +99,16 @@ function hitSocket(box: NodeBox, dx: number, dy: number): SocketRef | null {
 /** `allows` leaves links out. */
 export function hitLink(scene: Scene, at: Point, scale: number, allows?: (id: LinkId) => boolean): Hit | null {
   const reach = LINK_REACH / Math.min(1, scale);
-  for (const link of scene.links) {
-    const curve = curveOf(scene, link);
-    if (!curve || allows?.(link.id) === false) continue;
+  const near = { x: at[0] - reach, y: at[1] - reach, width: 2 * reach, height: 2 * reach };
+  for (const curve of scene.index.curvesIn(near)) {
+    if (allows?.(curve.link.id) === false) continue;
     const part = partsOf(curve).findIndex(([from, to]) => isNear(at, from, to, reach));
-    if (part >= 0) return { kind: "link", id: link.id, part };
+    if (part >= 0) return { kind: "link", id: curve.link.id, part };
   }
   return null;
 }
 
 const STEPS = 24;
-/** How far a curve goes beyond its ends. */
-const SLACK = 170;
 
 function isNear([x, y]: Point, from: Point, to: Point, reach: number): boolean {
   const slack = SLACK + reach;
@@ -126,10 +125,11 @@ function isNear([x, y]: Point, from: Point, to: Point, reach: number): boolean {
 
 /** The links that a stroke between two points of the world goes across. */
 export function linksAcross(scene: Scene, from: Point, to: Point): LinkId[] {
-  return scene.links.flatMap((link) => {
-    const curve = curveOf(scene, link);
-    return curve && partsOf(curve).some(([start, end]) => crosses(start, end, from, to)) ? [link.id] : [];
-  });
+  const near = grown(rectOf(from, to), 1);
+  return scene.index
+    .curvesIn(near)
+    .filter((curve) => partsOf(curve).some(([start, end]) => crosses(start, end, from, to)))
+    .map((curve) => curve.link.id);
 }
 
 function crosses(start: Point, end: Point, from: Point, to: Point): boolean {

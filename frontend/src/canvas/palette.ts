@@ -15,13 +15,22 @@ export interface Palette {
   readonly running: string;
   readonly error: string;
   readonly group: string;
+  /** Of a type's sockets and links. */
+  readonly colourOf: (type: string) => string;
 }
 
 export function readPalette(element: Element): Palette {
   const style = getComputedStyle(element);
   const read = (name: string): string => style.getPropertyValue(name).trim();
+  const isDark = read("--is-dark") === "1";
+  const colours = new Map<string, string>();
+  const colourOf = (type: string): string => {
+    const colour = colours.get(type) ?? typeColour(type, isDark);
+    colours.set(type, colour);
+    return colour;
+  };
   return {
-    isDark: read("--is-dark") === "1",
+    isDark,
     background: read("--canvas"),
     dot: read("--canvas-dot"),
     node: read("--node"),
@@ -34,6 +43,7 @@ export function readPalette(element: Element): Palette {
     running: read("--running"),
     error: read("--error"),
     group: read("--group"),
+    colourOf,
   };
 }
 

@@ -2,32 +2,32 @@
 import {
   type GraphNode,
   type Link,
+  type LinkId,
   type NodeId,
-  type Point,
   type WorkflowDocument,
   linksOf,
   nodesOf,
-  reroutesOf,
 } from "../graph/document.ts";
 import type { Definitions, NodeDefinition } from "../graph/definitions.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
+import { type Curve, makeCurve } from "./curves.ts";
 import { type NodeBox, placeNode, type Shown } from "./geometry.ts";
-
-/** A link as it is drawn: from its output over its reroutes to its input. */
-export interface Curve {
-  readonly link: Link;
-  readonly points: readonly Point[];
-}
+import { SpatialGrid } from "./spatial.ts";
+import type { Rect } from "./viewport.ts";
 
 export interface Scene {
   readonly document: WorkflowDocument;
   readonly boxes: ReadonlyMap<NodeId, NodeBox>;
   readonly links: readonly Link[];
   readonly linked: ReadonlyMap<NodeId, ReadonlySet<string>>;
+  readonly index: SceneIndex;
 }
 
 const NO_INPUTS: ReadonlySet<string> = new Set();
+const NO_OUTPUTS: ReadonlySet<number> = new Set();
+/** How far sockets reach beyond their node. */
+const REACH = 11;
 
 interface Known {
   readonly definition: NodeDefinition | undefined;
@@ -35,9 +35,17 @@ interface Known {
   readonly box: NodeBox;
 }
 
-/** Makes scenes, remembering the box of each node for as long as nothing that it shows changes. */
+interface KnownCurve {
+  readonly source: NodeBox | undefined;
+  readonly target: NodeBox | undefined;
+  readonly reroutes: WorkflowDocument["reroutes"];
+  readonly curve: Curve | null;
+}
+
+/** Makes scenes, remembering the box of each node and the curve of each link while nothing that they show changes. */
 export class SceneBuilder {
   private readonly known = new WeakMap<GraphNode, Known>();
+  private readonly curves = new WeakMap<Link, KnownCurve>();
 
   build(document: WorkflowDocument, definitions: Definitions, shownOf: (id: NodeId) => Shown): Scene {
     const linked = linkedInputs(document) as ReadonlyMap<NodeId, ReadonlySet<string>>;
@@ -47,7 +55,9 @@ export class SceneBuilder {
       const definition = definitionOf(document, definitions, node);
       boxes.set(node.id, this.boxOf(node, definition, names, shownOf(node.id)));
     }
-    return { document, boxes, links: linksOf(document), linked };
+    const links = linksOf(document);
+    const index = new SceneIndex(boxes, links, (link) => this.curveOf(boxes, document.reroutes, link));
+    return { document, boxes, links, linked, index };
   }
 
   private boxOf(
@@ -63,41 +73,99 @@ export class SceneBuilder {
     this.known.set(node, { definition, key, box });
     return box;
   }
+
+  private curveOf(boxes: Scene["boxes"], reroutes: WorkflowDocument["reroutes"], link: Link): Curve | null {
+    const [source, target] = [boxes.get(link.source), boxes.get(link.target)];
+    const known = this.curves.get(link);
+    const isSame = known && known.source === source && known.target === target && known.reroutes === reroutes;
+    if (isSame) return known.curve;
+    const curve = makeCurve((id) => boxes.get(id), reroutes, link);
+    this.curves.set(link, { source, target, reroutes, curve });
+    return curve;
+  }
+}
+
+/** What is where in a scene. Each part is made when it is first asked for. */
+export class SceneIndex {
+  private readonly boxes: Scene["boxes"];
+  private readonly links: readonly Link[];
+  private readonly makeCurve: (link: Link) => Curve | null;
+  private nodeGrid: SpatialGrid<NodeId> | null = null;
+  private linkGrid: SpatialGrid<Curve> | null = null;
+  private outputs: ReadonlyMap<NodeId, ReadonlySet<number>> | null = null;
+  private joined: ReadonlyMap<NodeId, readonly Link[]> | null = null;
+  private ranks: ReadonlyMap<LinkId, number> | null = null;
+
+  constructor(boxes: Scene["boxes"], links: readonly Link[], makeCurve: (link: Link) => Curve | null) {
+    this.boxes = boxes;
+    this.links = links;
+    this.makeCurve = makeCurve;
+  }
+
+  curve(link: Link): Curve | null {
+    return this.makeCurve(link);
+  }
+
+  /** Nodes that a rectangle of the world touches, with their sockets. */
+  nodesIn(rect: Rect): ReadonlySet<NodeId> {
+    if (!this.nodeGrid) {
+      this.nodeGrid = new SpatialGrid();
+      for (const {
+        id,
+        rect: { x, y, width, height },
+      } of this.boxes.values())
+        this.nodeGrid.add(id, { x: x - REACH, y, width: width + 2 * REACH, height });
+    }
+    return this.nodeGrid.query(rect);
+  }
+
+  /** Curves of links that may touch a rectangle of the world, in the document's order. */
+  curvesIn(rect: Rect): readonly Curve[] {
+    if (!this.linkGrid) {
+      this.linkGrid = new SpatialGrid();
+      for (const link of this.links) {
+        const curve = this.makeCurve(link);
+        if (curve) this.linkGrid.add(curve, curve.bounds);
+      }
+    }
+    const ranks = (this.ranks ??= new Map(this.links.map((link, rank) => [link.id, rank])));
+    const rankOf = ({ link }: Curve): number => ranks.get(link.id) ?? 0;
+    return [...this.linkGrid.query(rect)].sort((a, b) => rankOf(a) - rankOf(b));
+  }
+
+  /** The outputs of a node that links leave. */
+  outputsLinked(id: NodeId): ReadonlySet<number> {
+    if (!this.outputs) {
+      const outputs = new Map<NodeId, Set<number>>();
+      for (const { source, output } of this.links) {
+        const known = outputs.get(source);
+        if (known) known.add(output);
+        else outputs.set(source, new Set([output]));
+      }
+      this.outputs = outputs;
+    }
+    return this.outputs.get(id) ?? NO_OUTPUTS;
+  }
+
+  /** The links that begin or end at any of these nodes. */
+  linksAt(ids: Iterable<NodeId>): ReadonlySet<Link> {
+    if (!this.joined) {
+      const joined = new Map<NodeId, Link[]>();
+      for (const link of this.links) {
+        for (const id of [link.source, link.target]) {
+          const known = joined.get(id);
+          if (known) known.push(link);
+          else joined.set(id, [link]);
+        }
+      }
+      this.joined = joined;
+    }
+    const found = new Set<Link>();
+    for (const id of ids) for (const link of this.joined.get(id) ?? []) found.add(link);
+    return found;
+  }
 }
 
 export function curveOf(scene: Scene, link: Link): Curve | null {
-  const source = scene.boxes.get(link.source);
-  const target = scene.boxes.get(link.target);
-  if (!source || !target) return null;
-  const output = source.outputs[link.output];
-  const input = target.inputs.find((placed) => placed.socket.name === link.input);
-  const from: Point = output
-    ? [source.rect.x + output.x, source.rect.y + source.title + output.y]
-    : [source.rect.x + source.width, source.rect.y + source.title];
-  const to: Point = input
-    ? [target.rect.x + input.x, target.rect.y + target.title + input.y]
-    : [target.rect.x, target.rect.y + target.title];
-  if (link.via === null) return { link, points: [from, to] };
-  return { link, points: [from, ...reroutesOf(scene.document, link).map((reroute) => reroute.pos), to] };
-}
-
-/** The parts of a curve, each from one point to the next. */
-export function partsOf({ points }: Curve): readonly (readonly [from: Point, to: Point])[] {
-  return points.slice(1).map((to, index) => [points[index] ?? to, to]);
-}
-
-/** How far the curve's control points stand from its ends, horizontally. */
-export function bend([fromX, fromY]: Point, [toX, toY]: Point): number {
-  const across = Math.abs(toX - fromX);
-  return Math.min(160, Math.max(24, across * 0.5, Math.hypot(across, toY - fromY) * 0.25));
-}
-
-/** The point at `t` of the link's cubic curve. */
-export function pointOn(from: Point, to: Point, t: number): Point {
-  const reach = bend(from, to);
-  const [a, b, c, d] = [(1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t ** 2, t ** 3];
-  return [
-    a * from[0] + b * (from[0] + reach) + c * (to[0] - reach) + d * to[0],
-    a * from[1] + b * from[1] + c * to[1] + d * to[1],
-  ];
+  return scene.index.curve(link);
 }

@@ -2,35 +2,36 @@
  * The canvas on the page: viewport, frames, and which nodes have a DOM body. Writes transforms itself; React renders
  * node bodies when the set of mounted nodes or a node changes, never when the view moves.
  */
-import { create } from "mutative";
 import { createStore, type StoreApi } from "zustand/vanilla";
 import type { GraphNode, LinkId, NodeId, Point } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
-import { movePlaces, type Places } from "../graph/place_commands.ts";
 import type { SocketRef } from "../graph/connect.ts";
 import type { Editor } from "../store/editor.ts";
-import { drawGrid, drawGroups, drawLinks, drawNode } from "./draw.ts";
-import { NOTHING_SHOWN, type NodeBox, type Shown } from "./geometry.ts";
+import { type NodeBox, NOTHING_SHOWN, type Shown } from "./geometry.ts";
 import { hitTest, type Hit } from "./hit.ts";
+import { type Content, type Drag, movedBoxes, Painter } from "./painter.ts";
 import { type Palette, readPalette } from "./palette.ts";
 import { type Scene, SceneBuilder } from "./scene.ts";
 import { fitRect, overlaps, type Rect, toScreen, toWorld, union, type Viewport, zoomAt } from "./viewport.ts";
 
 /** Below this scale nodes are drawn on the canvas only. */
 export const FAR = 0.35;
+/** So many bodies are moved as they are. */
+const FEW = 24;
+/** Below this scale many bodies make way for their likeness on the canvas while the view or a node moves. */
+const LIKENESS = 0.7;
 const MOUNTS_A_FRAME = 6;
+/** Milliseconds without a step after which the view is at rest. */
+const REST = 140;
+
+const NOTHING: ReadonlySet<LinkId> = new Set();
 
 export interface Elements {
   readonly host: HTMLElement;
   readonly canvas: HTMLCanvasElement;
+  /** Above the canvas, for what follows the pointer. */
+  readonly moving: HTMLCanvasElement;
   readonly layer: HTMLElement;
-}
-
-/** What follows the pointer; the document moves only when it is dropped. */
-export interface Drag {
-  readonly places: Places;
-  readonly dx: number;
-  readonly dy: number;
 }
 
 export class CanvasView {
@@ -43,12 +44,19 @@ export class CanvasView {
   private readonly watchers = new Set<(viewport: Viewport) => void>();
   private readonly bodies = new Map<NodeId, HTMLElement>();
   private elements: Elements | null = null;
+  private painter: Painter | null = null;
   private palette: Palette | null = null;
   private size: Point = [0, 0];
   private drag: Drag | null = null;
   private hiddenLink: LinkId | null = null;
-  private marked: ReadonlySet<LinkId> = new Set();
+  private marked: ReadonlySet<LinkId> = NOTHING;
   private frame = 0;
+  /** Counts the changes of which nodes have a body. */
+  private bodyChanges = 0;
+  private isMoving = false;
+  private isLayerHidden = false;
+  private restTimer: ReturnType<typeof setTimeout> | undefined;
+  private ordered: { readonly scene: Scene; readonly raised: unknown; readonly ids: readonly NodeId[] } | null = null;
   private cached: {
     document: unknown;
     definitions: unknown;
@@ -65,6 +73,11 @@ export class CanvasView {
   /** Puts the view on the page; the answer takes it off again. */
   attach(elements: Elements): () => void {
     this.elements = elements;
+    this.painter = new Painter(elements.canvas, elements.moving, {
+      definitionOf: (node) => this.editor.definitionOf(node),
+      hasBody: (id) => !this.isLayerHidden && this.bodies.has(id),
+      picturesOf: (id) => [...(this.bodies.get(id)?.querySelectorAll("img") ?? [])],
+    });
     const resize = new ResizeObserver(() => this.resize());
     resize.observe(elements.host);
     const stops = [
@@ -80,8 +93,10 @@ export class CanvasView {
       resize.disconnect();
       for (const stop of stops) stop();
       cancelAnimationFrame(this.frame);
+      clearTimeout(this.restTimer);
       this.frame = 0;
       this.elements = null;
+      this.painter = null;
     };
   }
 
@@ -95,6 +110,7 @@ export class CanvasView {
     if (element) this.bodies.set(id, element);
     else this.bodies.delete(id);
     // The canvas draws what has no body, and stops drawing what has one.
+    this.bodyChanges += 1;
     this.invalidate();
   }
 
@@ -127,14 +143,22 @@ export class CanvasView {
   }
 
   /** Back to front. */
-  get order(): NodeId[] {
-    const raised = this.editor.documents.getState().raised.filter((id) => this.scene.boxes.has(id));
-    const front = new Set(raised);
-    return [...[...this.scene.boxes.keys()].filter((id) => !front.has(id)), ...raised];
+  get order(): readonly NodeId[] {
+    const { scene } = this;
+    const { raised } = this.editor.documents.getState();
+    if (this.ordered?.scene === scene && this.ordered.raised === raised) return this.ordered.ids;
+    const known = raised.filter((id) => scene.boxes.has(id));
+    const front = new Set(known);
+    const ids = [...[...scene.boxes.keys()].filter((id) => !front.has(id)), ...known];
+    this.ordered = { scene, raised, ids };
+    return ids;
   }
 
   hit(screen: Point): Hit {
-    return hitTest(this.scene, this.order, toWorld(this.viewport, screen), this.viewport.scale);
+    const at = toWorld(this.viewport, screen);
+    const near = this.scene.index.nodesIn({ x: at[0], y: at[1], width: 0.1, height: 0.1 });
+    const order = near.size > 1 ? this.order.filter((id) => near.has(id)) : [...near];
+    return hitTest(this.scene, order, at, this.viewport.scale);
   }
 
   socketPoint({ node, side, index }: SocketRef): Point | null {
@@ -162,11 +186,26 @@ export class CanvasView {
   }
 
   panBy(dx: number, dy: number): void {
+    this.startMoving();
     this.setViewport({ ...this.viewport, x: this.viewport.x + dx, y: this.viewport.y + dy });
   }
 
   zoomAt(x: number, y: number, factor: number): void {
+    this.startMoving();
     this.setViewport(zoomAt(this.viewport, x, y, factor));
+  }
+
+  /** Until the view rests again, little is painted and nothing is mounted. */
+  private startMoving(): void {
+    clearTimeout(this.restTimer);
+    this.restTimer = setTimeout(() => {
+      this.isMoving = false;
+      if (this.elements) delete this.elements.host.dataset["moving"];
+      this.invalidate();
+    }, REST);
+    if (this.isMoving) return;
+    this.isMoving = true;
+    if (this.elements) this.elements.host.dataset["moving"] = "";
   }
 
   /** Zooms around the middle. */
@@ -222,9 +261,16 @@ export class CanvasView {
     this.invalidate();
   }
 
+  /** A dragged node's box where the pointer has it. */
+  dragged(id: NodeId): NodeBox | undefined {
+    return this.drag ? movedBoxes(this.scene, this.drag).get(id) : undefined;
+  }
+
   /** Lights links up: where a dragged node goes into, or what a stroke cuts. */
   mark(links: Iterable<LinkId>): void {
-    this.marked = new Set(links);
+    const marked = new Set(links);
+    if (marked.size === 0 && this.marked.size === 0) return;
+    this.marked = marked.size === 0 ? NOTHING : marked;
     this.invalidate();
   }
 
@@ -236,7 +282,9 @@ export class CanvasView {
   nodesIn(screen: Rect): NodeId[] {
     const [x, y] = toWorld(this.viewport, [screen.x, screen.y]);
     const rect = { x, y, width: screen.width / this.viewport.scale, height: screen.height / this.viewport.scale };
-    return [...this.scene.boxes.values()].filter((box) => overlaps(box.rect, rect)).map((box) => box.id);
+    const { scene } = this;
+    const near = scene.index.nodesIn(rect);
+    return [...scene.boxes.values()].flatMap((box) => (near.has(box.id) && overlaps(box.rect, rect) ? [box.id] : []));
   }
 
   invalidate(): void {
@@ -245,20 +293,17 @@ export class CanvasView {
 
   private placeBody(id: NodeId): void {
     const body = this.bodies.get(id);
-    const box = this.scene.boxes.get(id);
-    if (!body || !box) return;
-    const [dx, dy] = this.drag?.places.nodes.has(id) ? [this.drag.dx, this.drag.dy] : [0, 0];
-    body.style.transform = `translate(${box.rect.x + dx}px, ${box.rect.y + dy}px)`;
+    if (!body) return;
+    const isDragged = this.drag?.places.nodes.has(id);
+    body.style.transform = isDragged ? `translate(${this.drag?.dx}px, ${this.drag?.dy}px)` : "";
   }
 
   private resize(): void {
     if (!this.elements) return;
-    const { host, canvas } = this.elements;
+    const { host } = this.elements;
     const before = this.size;
     this.size = [host.clientWidth, host.clientHeight];
-    const ratio = window.devicePixelRatio;
-    canvas.width = Math.round(this.size[0] * ratio);
-    canvas.height = Math.round(this.size[1] * ratio);
+    this.painter?.resize(this.size, window.devicePixelRatio);
     if (before[0] === 0) this.fit();
     // A panel that opens at the side must not leave the canvas blank for a frame.
     this.draw();
@@ -267,69 +312,55 @@ export class CanvasView {
   private draw(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    if (!this.elements) return;
-    const { host, canvas, layer } = this.elements;
-    const pen = canvas.getContext("2d");
-    if (!pen) return;
+    if (!this.elements || !this.painter) return;
+    const { host, layer } = this.elements;
     this.palette ??= readPalette(host);
-    const palette = this.palette;
     const { x, y, scale } = this.viewport;
-    const ratio = window.devicePixelRatio;
-    const [width, height] = this.size;
     layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    const scene = this.movedScene();
-    const visible: Rect = { x: -x / scale, y: -y / scale, width: width / scale, height: height / scale };
-    const isComplete = this.mountVisible(scene, visible);
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    drawGrid(pen, this.viewport, width, height, palette);
-    pen.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
-    const { selection, group } = this.editor.documents.getState();
-    drawGroups(pen, scene.document.groups, group, palette);
-    drawLinks(pen, scene, palette, { hidden: this.hiddenLink, marked: this.marked, selection, visible, scale });
-    this.drawFarNodes(pen, scene, visible, palette);
+    this.hideLayer((this.isMoving || this.drag !== null) && scale < LIKENESS && this.bodies.size > FEW);
+    const isComplete = this.isMoving || this.mountVisible();
+    const content = this.contentNow(this.palette);
+    this.painter.show(this.viewport, content, this.isMoving);
+    this.painter.showMoving(this.viewport, content, this.drag);
     if (!isComplete) this.invalidate();
   }
 
-  private drawFarNodes(pen: CanvasRenderingContext2D, scene: Scene, visible: Rect, palette: Palette): void {
-    const { nodes } = this.editor.runs.getState();
-    const { selection } = this.editor;
-    for (const id of this.order) {
-      const box = scene.boxes.get(id);
-      const node = scene.document.nodes[id];
-      // React may not have made the body yet; until it has, the canvas stands in.
-      if (!box || !node || this.bodies.has(id) || !overlaps(box.rect, visible)) continue;
-      const title = node.title ?? this.editor.definitionOf(node)?.displayName ?? node.type;
-      drawNode(pen, box, node, palette, {
-        title,
-        isSelected: selection.has(id),
-        run: nodes[id],
-        scale: this.viewport.scale,
-      });
-    }
+  /** Not while somebody types in a body, which would lose the focus. */
+  private hideLayer(isWanted: boolean): void {
+    const layer = this.elements?.layer;
+    const isHidden = isWanted && layer?.contains(document.activeElement) !== true;
+    if (!layer || isHidden === this.isLayerHidden) return;
+    this.isLayerHidden = isHidden;
+    this.bodyChanges += 1;
+    layer.classList.toggle("hidden", isHidden);
   }
 
-  /** The scene with what is dragged where the pointer has it. */
-  movedScene(): Scene {
-    const { drag, scene } = this;
-    if (!drag || (drag.dx === 0 && drag.dy === 0)) return scene;
-    const boxes = new Map(scene.boxes);
-    for (const id of drag.places.nodes) {
-      const box = boxes.get(id);
-      if (box) boxes.set(id, moved(box, drag.dx, drag.dy));
-    }
-    const { groups, reroutes } = drag.places;
-    if (groups.size === 0 && reroutes.size === 0) return { ...scene, boxes };
-    const places: Places = { nodes: new Set(), groups, reroutes };
-    const document = create(scene.document, movePlaces(places, drag.dx, drag.dy).recipe);
-    return { ...scene, boxes, document };
+  private contentNow(palette: Palette): Content {
+    const { selection, group } = this.editor.documents.getState();
+    return {
+      scene: this.scene,
+      order: this.order,
+      selection,
+      group,
+      runs: this.editor.runs.getState().nodes,
+      palette,
+      hiddenLink: this.hiddenLink,
+      marked: this.marked,
+      lifted: this.drag?.places ?? null,
+      bodies: this.bodyChanges,
+    };
   }
 
   /** Chooses the nodes that have a DOM body; a few more each frame. True when all that should have one do. */
-  private mountVisible(scene: Scene, visible: Rect): boolean {
+  private mountVisible(): boolean {
+    const { scene } = this;
+    const { x, y, scale } = this.viewport;
+    const [width, height] = this.size;
+    const visible: Rect = { x: -x / scale, y: -y / scale, width: width / scale, height: height / scale };
     const before = this.mounted.getState().ids;
     const wanted = new Set<NodeId>();
     if (this.viewport.scale >= FAR) {
-      for (const box of scene.boxes.values()) if (overlaps(box.rect, visible)) wanted.add(box.id);
+      for (const id of scene.index.nodesIn(visible)) wanted.add(id);
     }
     // A field that is being typed in must not vanish because the view moved.
     const focused = document.activeElement?.closest<HTMLElement>("[data-node]")?.dataset["node"];
@@ -342,8 +373,4 @@ export class CanvasView {
     if (ids.length !== before.length || missing.length > 0) this.mounted.setState({ ids });
     return missing.length <= MOUNTS_A_FRAME;
   }
-}
-
-function moved(box: NodeBox, dx: number, dy: number): NodeBox {
-  return { ...box, rect: { ...box.rect, x: box.rect.x + dx, y: box.rect.y + dy } };
 }

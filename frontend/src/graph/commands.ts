@@ -16,7 +16,7 @@ import {
   reroutesOf,
 } from "./document.ts";
 import type { Change } from "./history.ts";
-import type { Json } from "./json.ts";
+import { type Json, sameJson } from "./json.ts";
 import { typesFit } from "./types.ts";
 
 /** A draft's fields are writable; this is the one place where the editor forgets `readonly`. */
@@ -179,7 +179,8 @@ export function setValue(id: NodeId, widget: string, value: Json): Change {
     recipe: (draft) => {
       const { nodes } = writable(draft);
       const node = nodes[id];
-      if (node) edit(nodes, id, { values: { ...node.values, [widget]: value } });
+      if (node && !sameJson(node.values[widget], value))
+        edit(nodes, id, { values: { ...node.values, [widget]: value } });
     },
   };
 }
@@ -232,4 +233,9 @@ export function setColor(ids: Iterable<NodeId>, color: string | null): Change {
 function edit(nodes: Record<NodeId, GraphNode>, id: NodeId, fields: Partial<GraphNode>): void {
   const node = nodes[id];
   if (node) Object.assign(node, fields);
+}
+
+/** All of the document becomes another one. */
+export function replaceDocument(document: WorkflowDocument, label: string): Change {
+  return { label, recipe: (draft) => void Object.assign(draft, document) };
 }

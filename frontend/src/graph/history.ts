@@ -26,12 +26,14 @@ export interface History {
   readonly document: WorkflowDocument;
   readonly past: readonly Step[];
   readonly future: readonly Step[];
+  /** What led from the document before to this one, for a journal: applied to that one, they give this one. */
+  readonly applied: readonly Patches[];
 }
 
 const LONGEST = 500;
 
 export function startHistory(document: WorkflowDocument): History {
-  return { document, past: [], future: [] };
+  return { document, past: [], future: [], applied: [] };
 }
 
 export function change(history: History, { label, recipe, gesture }: Change): History {
@@ -43,12 +45,13 @@ export function change(history: History, { label, recipe, gesture }: Change): Hi
     ? { ...last, forward: [...last.forward, forward], backward: [backward, ...last.backward] }
     : { label, gesture: gesture ?? null, forward: [forward], backward: [backward] };
   const past = continues ? history.past.slice(0, -1) : history.past.slice(-LONGEST);
-  return { document, past: [...past, step], future: [] };
+  return { document, past: [...past, step], future: [], applied: [forward] };
 }
 
 /** A change that is no step of its own, such as the seed drawn for a run. */
 export function changeQuietly(history: History, recipe: Recipe): History {
-  return { ...history, document: create(history.document, recipe) };
+  const [document, forward] = create(history.document, recipe, { enablePatches: true });
+  return { ...history, document, applied: [forward] };
 }
 
 /** Ends a gesture: the next change begins a new step even if it is of the same kind. */
@@ -62,12 +65,13 @@ export function undo(history: History): History {
   const step = history.past.at(-1);
   if (!step) return history;
   const document = step.backward.reduce((before, patches) => apply(before, patches), history.document);
-  return { document, past: history.past.slice(0, -1), future: [...history.future, { ...step, gesture: null }] };
+  const future = [...history.future, { ...step, gesture: null }];
+  return { document, past: history.past.slice(0, -1), future, applied: step.backward };
 }
 
 export function redo(history: History): History {
   const step = history.future.at(-1);
   if (!step) return history;
   const document = step.forward.reduce((before, patches) => apply(before, patches), history.document);
-  return { document, past: [...history.past, step], future: history.future.slice(0, -1) };
+  return { document, past: [...history.past, step], future: history.future.slice(0, -1), applied: step.forward };
 }

@@ -1,20 +1,22 @@
 /** Saving under a name, on the server. Replacing another workflow has to be said. */
 import { useState } from "react";
 import { useApp, useDocument } from "../app.ts";
+import { pathOf } from "../store/file_names.ts";
 import { Modal } from "./Modal.tsx";
 
 export function SaveDialog({ onClose }: { readonly onClose: () => void }) {
-  const { files } = useApp();
-  const current = useDocument((state) => state.name);
+  const { saving } = useApp();
+  const stored = useDocument((state) => state.stored);
+  const title = useDocument((state) => state.name);
+  const current = stored?.replace(/\.json$/, "") ?? title;
   const [name, setName] = useState(current);
   const [isTaken, setTaken] = useState(false);
-  const clean = name.trim().replace(/\.json$/i, "");
-  const isValid =
-    clean !== "" && !clean.split("/").some((part) => part === ".." || part === "" || part.startsWith("."));
-  const save = async (overwrite: boolean): Promise<void> => {
-    if (!isValid) return;
-    if (await files.store(`${clean}.json`, overwrite)) onClose();
-    else setTaken(true);
+  const path = pathOf(name);
+  const save = async (): Promise<void> => {
+    if (path === null) return;
+    const result = await saving.store(path, isTaken ? "anything" : "nothing");
+    if (result === "stored") onClose();
+    if (result === "taken") setTaken(true);
   };
   return (
     <Modal label="Save the workflow" className="small" onClose={onClose}>
@@ -23,7 +25,7 @@ export function SaveDialog({ onClose }: { readonly onClose: () => void }) {
         method="dialog"
         onSubmit={(event) => {
           event.preventDefault();
-          void save(isTaken);
+          void save();
         }}
       >
         <label>
@@ -39,19 +41,20 @@ export function SaveDialog({ onClose }: { readonly onClose: () => void }) {
             }}
           />
         </label>
-        {isTaken && <p className="warning">“{clean}” exists already.</p>}
+        <p className="hint">A slash makes a folder: “portraits/lighthouse”.</p>
+        {isTaken && <p className="warning">“{path?.replace(/\.json$/, "")}” exists already.</p>}
         <div className="dialog-buttons">
           <button
             type="button"
             className="plain-button"
             onClick={() => {
-              files.downloadWorkflow();
+              saving.downloadWorkflow();
               onClose();
             }}
           >
             Download instead
           </button>
-          <button type="submit" className="primary-button" disabled={!isValid}>
+          <button type="submit" className="primary-button" disabled={path === null}>
             {isTaken ? "Replace it" : "Save on the server"}
           </button>
         </div>

@@ -8,7 +8,10 @@ import { OpenDialog } from "./OpenDialog.tsx";
 import { Outline } from "./Outline.tsx";
 import { Problems } from "./Problems.tsx";
 import { QueuePanel } from "./QueuePanel.tsx";
+import { CloseDialog } from "./CloseDialog.tsx";
+import { ConflictDialog } from "./ConflictDialog.tsx";
 import { SaveDialog } from "./SaveDialog.tsx";
+import { TabStrip } from "./TabStrip.tsx";
 import { SearchDialog } from "./SearchDialog.tsx";
 import { Toasts } from "./Toasts.tsx";
 import { Toolbar } from "./Toolbar.tsx";
@@ -26,6 +29,7 @@ export function Shell() {
   return (
     <>
       <Toolbar />
+      <TabStrip />
       <main className="workspace">
         {isOutlineOpen && <Outline />}
         <div className="stage">
@@ -41,6 +45,8 @@ export function Shell() {
       <ContextMenu />
       {dialog === "open" && <OpenDialog onClose={closeDialog} />}
       {dialog === "save" && <SaveDialog onClose={closeDialog} />}
+      {dialog === "conflict" && <ConflictDialog onClose={closeDialog} />}
+      <CloseDialog />
     </>
   );
 }

@@ -70,7 +70,7 @@ export function Toolbar() {
       <ActionButton action="toggle-theme">
         <ThemeIcon />
       </ActionButton>
-      <DocumentName />
+      <span className="spring" />
       <ConnectionStatus />
       <PackNotice />
       <QueueCount />
@@ -78,20 +78,6 @@ export function Toolbar() {
       <InterruptButton />
       <RunButton />
     </header>
-  );
-}
-
-function DocumentName() {
-  const name = useDocument((state) => state.name);
-  const isDirty = useDocument((state) => state.history.document !== state.clean);
-  return (
-    <span
-      className="document-name"
-      title={isDirty ? "Changed since it was saved; the draft is kept in this browser" : name}
-    >
-      {name}
-      {isDirty && <span className="dirty" role="img" aria-label="not saved" />}
-    </span>
   );
 }
 

@@ -8,9 +8,14 @@ export function ZoomControls() {
   const { view } = useApp();
   const scale = useRef<HTMLButtonElement>(null);
   useEffect(() => {
-    // Written directly: the view moves at every frame.
+    // Written directly, and only when it says something else: the view moves at every frame.
+    let shown = 100;
     const show = ({ scale: value }: { readonly scale: number }): void => {
-      if (scale.current) scale.current.textContent = `${Math.round(value * 100)} %`;
+      const text = scale.current?.firstChild;
+      const percent = Math.round(value * 100);
+      if (!(text instanceof Text) || percent === shown) return;
+      shown = percent;
+      text.data = `${percent} %`;
     };
     return view.watchViewport(show);
   }, [view]);

@@ -47,6 +47,8 @@ export interface StoredFile {
   readonly modified: number;
 }
 
+const storedRoute = (path: string): string => `userdata/${encodeURIComponent(`workflows/${path}`)}`;
+
 export class ServerApi {
   private readonly root: string;
   readonly clientId: string;
@@ -160,14 +162,36 @@ export class ServerApi {
     });
   }
 
-  async readStored(path: string): Promise<string> {
-    return (await this.request(`userdata/${encodeURIComponent(`workflows/${path}`)}`)).text();
+  async readStored(path: string): Promise<{ text: string; version: string | null }> {
+    const response = await this.request(storedRoute(path));
+    return { text: await response.text(), version: response.headers.get("ETag") };
   }
 
-  /** False when a file of this name exists and must not be replaced. */
-  async writeStored(path: string, text: string, overwrite: boolean): Promise<boolean> {
-    const route = `userdata/${encodeURIComponent(`workflows/${path}`)}?overwrite=${overwrite}`;
-    return (await this.request(route, { method: "POST", body: text }, [409])).ok;
+  /**
+   * Stores a workflow. “taken”: there is a file of this name, and `overwrite` is false. “changed”: the file is not, or
+   * no longer, the `version` that is to be replaced.
+   */
+  async writeStored(
+    path: string,
+    text: string,
+    { overwrite = true, version }: { readonly overwrite?: boolean; readonly version?: string },
+  ): Promise<{ version: string | null } | "taken" | "changed"> {
+    const headers: Record<string, string> = version === undefined ? {} : { "If-Match": version };
+    const route = `${storedRoute(path)}?overwrite=${overwrite}`;
+    const response = await this.request(route, { method: "POST", body: text, headers }, [409, 412]);
+    if (response.ok) return { version: response.headers.get("ETag") };
+    return response.status === 409 ? "taken" : "changed";
+  }
+
+  /** False when the new name is taken. */
+  async moveStored(path: string, target: string): Promise<boolean> {
+    const to = encodeURIComponent(`workflows/${target}`);
+    const response = await this.request(`${storedRoute(path)}/move/${to}?overwrite=false`, { method: "POST" }, [409]);
+    return response.ok;
+  }
+
+  async deleteStored(path: string): Promise<void> {
+    await this.request(storedRoute(path), { method: "DELETE" });
   }
 
   private post(route: string, body: unknown, accepted: readonly number[] = []): Promise<Response> {

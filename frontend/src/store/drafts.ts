@@ -1,9 +1,42 @@
-/** Drafts in the browser's IndexedDB: what is being edited survives a reload and a crash. Knows nothing of the graph. */
-import { type JsonObject } from "../graph/json.ts";
+/**
+ * Drafts in the browser's storage: a snapshot of each open workflow and the patches since then, one entry for each
+ * command, so that a crash at any moment loses nothing that was done. Knows nothing of when to write.
+ */
+import { apply, type Patches } from "mutative";
+import type { WorkflowDocument } from "../graph/document.ts";
+import type { JsonObject } from "../graph/json.ts";
+import { readWorkflow } from "../graph/read_workflow.ts";
+import { answered, type Database } from "./database.ts";
+
+/** Raised when the shape of WorkflowDocument changes; snapshots of another shape are read from their workflow. */
+const SHAPE = 1;
 
 export interface Draft {
-  /** One of each browser tab, so that two tabs never overwrite each other. */
   readonly id: string;
+  /** The browser's window that has it open, and its place among the tabs there. */
+  readonly window: string;
+  readonly place: number;
+  readonly name: string;
+  /** Its path under the server's workflows, and which content of that file it began from. */
+  readonly stored: string | null;
+  readonly storedVersion: string | null;
+  readonly isDirty: boolean;
+  readonly promptId: string | null;
+  readonly savedAt: number;
+  readonly document: WorkflowDocument;
+}
+
+interface Kept {
+  readonly id: string;
+  readonly shape: number;
+  readonly workflow: JsonObject;
+  readonly draft: Draft;
+}
+
+/** As it was written before there were tabs: one draft for each window. */
+interface OldRecord {
+  readonly id: string;
+  readonly draft?: undefined;
   readonly name: string;
   readonly stored: string | null;
   readonly isDirty: boolean;
@@ -12,60 +45,76 @@ export interface Draft {
   readonly savedAt: number;
 }
 
-const DATABASE = "heddle";
-const STORE = "drafts";
-const KEPT = 20;
+interface Entry {
+  readonly draft: string;
+  readonly patches: Patches;
+}
 
 export class Drafts {
-  private opening: Promise<IDBDatabase> | null = null;
+  private readonly database: Database;
 
-  async save(draft: Draft): Promise<void> {
-    const store = await this.store("readwrite");
-    store.put(draft);
-    await finished(store.transaction);
+  constructor(database: Database) {
+    this.database = database;
   }
 
-  async load(id: string): Promise<Draft | null> {
-    const store = await this.store("readonly");
-    return ((await answered(store.get(id))) as Draft | undefined) ?? null;
+  /** The whole draft; its patches are in it now. `workflow` is the file that it would be saved as. */
+  async save(draft: Draft, workflow: JsonObject): Promise<void> {
+    await this.database.transact(["drafts", "journal"], "readwrite", async (transaction) => {
+      const record: Kept = { id: draft.id, shape: SHAPE, workflow, draft };
+      transaction.objectStore("drafts").put(record);
+      await dropEntries(transaction, draft.id);
+    });
   }
 
-  /** The draft that was changed last, in any tab. Also forgets the oldest ones. */
-  async latest(): Promise<Draft | null> {
-    const store = await this.store("readwrite");
-    const drafts = (await answered(store.getAll())) as Draft[];
-    drafts.sort((a, b) => b.savedAt - a.savedAt);
-    for (const old of drafts.slice(KEPT)) store.delete(old.id);
-    return drafts[0] ?? null;
+  /** What one command did to a draft that has been saved. Entries keep the order in which this was called. */
+  async append(draft: string, patches: Patches): Promise<void> {
+    await this.database.transact(["journal"], "readwrite", (transaction) => {
+      const entry: Entry = { draft, patches };
+      transaction.objectStore("journal").add(entry);
+      transaction.commit();
+    });
   }
 
-  private async store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
-    this.opening ??= open();
-    return (await this.opening).transaction(STORE, mode).objectStore(STORE);
+  async remove(id: string): Promise<void> {
+    await this.database.transact(["drafts", "journal"], "readwrite", async (transaction) => {
+      transaction.objectStore("drafts").delete(id);
+      await dropEntries(transaction, id);
+    });
   }
-}
 
-function open(): Promise<IDBDatabase> {
-  const request = indexedDB.open(DATABASE, 1);
-  request.addEventListener("upgradeneeded", () => request.result.createObjectStore(STORE, { keyPath: "id" }));
-  return answered(request);
-}
-
-function answered<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.addEventListener("success", () => resolve(request.result));
-    request.addEventListener("error", () => reject(request.error ?? new Error("The browser's storage failed.")));
-  });
-}
-
-function finished(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
-    transaction.addEventListener("complete", () => resolve());
-    transaction.addEventListener("error", () =>
-      reject(transaction.error ?? new Error("The browser's storage failed.")),
+  /** All drafts of all windows, as they were at their last command. */
+  async all(): Promise<Draft[]> {
+    const [records, entries] = await this.database.transact(["drafts", "journal"], "readonly", (transaction) =>
+      Promise.all([
+        answered(transaction.objectStore("drafts").getAll() as IDBRequest<(Kept | OldRecord)[]>),
+        answered(transaction.objectStore("journal").getAll() as IDBRequest<Entry[]>),
+      ]),
     );
-    transaction.addEventListener("abort", () =>
-      reject(transaction.error ?? new Error("The browser's storage is full.")),
-    );
-  });
+    return records.flatMap((record) => {
+      const own = entries.filter((entry) => entry.draft === record.id).map((entry) => entry.patches);
+      const draft = restored(record, own);
+      return draft ? [draft] : [];
+    });
+  }
+}
+
+function restored(record: Kept | OldRecord, patches: readonly Patches[]): Draft | null {
+  try {
+    if (!record.draft) {
+      const { workflow, ...rest } = record;
+      return { ...rest, window: record.id, place: 0, storedVersion: null, document: readWorkflow(workflow) };
+    }
+    if (record.shape !== SHAPE) return { ...record.draft, document: readWorkflow(record.workflow) };
+    const document = patches.reduce((before, step) => apply(before, step), record.draft.document);
+    return { ...record.draft, document, isDirty: record.draft.isDirty || patches.length > 0 };
+  } catch {
+    // A record that makes no sense must not keep the others from being restored.
+    return null;
+  }
+}
+
+async function dropEntries(transaction: IDBTransaction, draft: string): Promise<void> {
+  const journal = transaction.objectStore("journal");
+  const keys = await answered(journal.index("draft").getAllKeys(draft));
+  for (const key of keys) journal.delete(key);
 }

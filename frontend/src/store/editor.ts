@@ -18,6 +18,7 @@ import {
 import { definitionOf } from "../graph/sockets.ts";
 import { VIRTUAL_DEFINITIONS } from "../graph/virtual.ts";
 import type { Json } from "../graph/json.ts";
+import { newUuid } from "../graph/uuid.ts";
 import type { LastUsed } from "./controls.ts";
 import { IDLE, type RunState } from "./run_state.ts";
 import { FIRST_UI, type Toast, type UiState } from "./ui_state.ts";
@@ -31,14 +32,25 @@ export interface DocumentState {
   readonly group: number | null;
   /** Nodes that were brought to the front, the frontmost last. */
   readonly raised: readonly NodeId[];
+  /** Which of the open workflows it is. */
+  readonly tab: string;
   readonly name: string;
   /** Its path under the server's workflows; null for one that was never stored there. */
   readonly stored: string | null;
+  /** The content of that file that it was read from or saved as, as the server names it. */
+  readonly storedVersion: string | null;
   /** As it was when it was last saved or opened. */
   readonly clean: WorkflowDocument;
   readonly lastUsed: LastUsed;
   /** Counts opened documents, so that views can tell a new one from a changed one. */
   readonly generation: number;
+}
+
+/** What a workflow is called, where it is stored, and in which tab it is open. */
+export type Place = Pick<DocumentState, "tab" | "name" | "stored" | "storedVersion">;
+
+export function isDirty({ history, clean }: Pick<DocumentState, "history" | "clean">): boolean {
+  return history.document !== clean;
 }
 
 const VIRTUAL: Definitions = new Map(VIRTUAL_DEFINITIONS.map((definition) => [definition.classType, definition]));
@@ -52,8 +64,10 @@ export class Editor {
     selection: new Set<NodeId>(),
     group: null,
     raised: [],
+    tab: newUuid(),
     name: "Untitled",
     stored: null,
+    storedVersion: null,
     clean: EMPTY_DOCUMENT,
     lastUsed: new Map<string, Json>(),
     generation: 0,
@@ -75,8 +89,7 @@ export class Editor {
   }
 
   get isDirty(): boolean {
-    const { history, clean } = this.documents.getState();
-    return history.document !== clean;
+    return isDirty(this.documents.getState());
   }
 
   node(id: NodeId): GraphNode | undefined {
@@ -91,21 +104,37 @@ export class Editor {
     this.documents.setState({ definitions: new Map([...VIRTUAL, ...definitions]), hasDefinitions: true });
   }
 
-  /** Replaces the document; what was there is in its own draft and files, not in the history. */
-  load(document: WorkflowDocument, name: string, stored: string | null = null): void {
-    this.documents.setState(({ generation }) => ({
+  /** The state of a document that was just opened. */
+  opened(document: WorkflowDocument, place: Place): DocumentState {
+    const { definitions, hasDefinitions, generation } = this.documents.getState();
+    return {
       history: startHistory(document),
-      clean: document,
+      definitions,
+      hasDefinitions,
       selection: new Set(),
       group: null,
       raised: [],
-      name,
-      stored,
+      ...place,
+      clean: document,
       lastUsed: new Map(),
+      generation,
+    };
+  }
+
+  /** Shows a document as opened; what was there before is not kept here. */
+  load(document: WorkflowDocument, place: Place): void {
+    this.resume(this.opened(document, place), IDLE);
+  }
+
+  /** Shows a document as it was left, with what is known of its runs. The server's queue and nodes are as they are now. */
+  resume(state: DocumentState, run: RunState): void {
+    this.documents.setState(({ definitions, hasDefinitions, generation }) => ({
+      ...state,
+      definitions,
+      hasDefinitions,
       generation: generation + 1,
     }));
-    // Runs of the document before go on, but what they say is about its nodes, not about these.
-    this.runs.setState(({ queueRemaining }) => ({ ...IDLE, queueRemaining }), true);
+    this.runs.setState(({ queueRemaining }) => ({ ...run, queueRemaining }), true);
     this.ui.setState({
       search: null,
       menu: null,
@@ -114,11 +143,6 @@ export class Editor {
       linking: null,
       isProblemsOpen: false,
     });
-  }
-
-  /** Marks the document as saved under a name. */
-  saved(name: string, stored: string | null): void {
-    this.documents.setState(({ history }) => ({ clean: history.document, name, stored }));
   }
 
   do(step: Change): void {

@@ -1,155 +1,108 @@
-/** Opening, saving and drafts: between files, the server's workflows, the browser's storage and the document. */
+/** Opening: from files, the server's workflows, templates, jobs and earlier versions; always beside what is open. */
 import { type GraphNode, EMPTY_DOCUMENT, type NodeId, type Point, type WorkflowDocument } from "../graph/document.ts";
-import { type Json, type JsonObject, writeJson } from "../graph/json.ts";
+import type { Json } from "../graph/json.ts";
 import { neededBytes, openFile, openJson, openText, type Opened } from "../graph/open_file.ts";
+import { isWorkflow } from "../graph/read_workflow.ts";
 import { definitionOf, linkedInputs, socketsOf } from "../graph/sockets.ts";
 import { widgetsOf } from "../graph/widgets.ts";
-import { writePrompt } from "../graph/write_prompt.ts";
-import { writeWorkflow } from "../graph/write_workflow.ts";
 import { defaultSize, NOTHING_SHOWN, placeNode } from "../canvas/geometry.ts";
 import type { Job } from "../protocol/jobs.ts";
 import type { ServerApi } from "../protocol/api.ts";
-import type { Drafts } from "./drafts.ts";
 import type { Editor } from "./editor.ts";
+import { baseName } from "./file_names.ts";
 import type { Layout } from "./layout.ts";
-import type { Runner } from "./runner.ts";
+import { type Origin, type Tabs, UNTITLED } from "./tabs.ts";
+import type { Version } from "./versions.ts";
 
-const DRAFT_DELAY_MS = 250;
+/** A workflow that comes with the editor. */
+export interface Template {
+  readonly name: string;
+  readonly load: () => Promise<Json>;
+}
 
 export class Files {
   private readonly editor: Editor;
   private readonly api: ServerApi;
-  private readonly runner: Runner;
-  private readonly drafts: Drafts;
   private readonly layout: Layout;
-  private readonly draftId: string;
-  private draftTimer: ReturnType<typeof setTimeout> | null = null;
+  private readonly tabs: Tabs;
 
-  constructor(parts: {
-    editor: Editor;
-    api: ServerApi;
-    runner: Runner;
-    layout: Layout;
-    drafts: Drafts;
-    draftId: string;
-  }) {
+  constructor(parts: { editor: Editor; api: ServerApi; layout: Layout; tabs: Tabs }) {
     this.editor = parts.editor;
     this.api = parts.api;
-    this.runner = parts.runner;
-    this.drafts = parts.drafts;
     this.layout = parts.layout;
-    this.draftId = parts.draftId;
-  }
-
-  /** Shows this tab's draft, else the latest one, else the default workflow; then keeps the draft up to date. */
-  async restore(defaultWorkflow: Json): Promise<void> {
-    const draft = await this.drafts
-      .load(this.draftId)
-      .then((own) => own ?? this.drafts.latest())
-      .catch(() => null);
-    const opened = draft && openJson(draft.name, draft.workflow, this.editor.definitions);
-    if (draft && opened?.ok) {
-      this.editor.load(opened.document, draft.name, draft.stored);
-      if (draft.isDirty) this.editor.documents.setState({ clean: EMPTY_DOCUMENT });
-      if (draft.promptId !== null) this.runner.follow(draft.promptId);
-    } else {
-      await this.show(
-        openJson("the default workflow", defaultWorkflow, await this.whenDefined(defaultWorkflow)),
-        "Text to image",
-      );
-    }
-    this.editor.documents.subscribe((state, before) => {
-      if (
-        state.history.document !== before.history.document ||
-        state.name !== before.name ||
-        state.clean !== before.clean
-      ) {
-        this.scheduleDraft();
-      }
-    });
-    this.editor.runs.subscribe((run, before) => {
-      if (run.waiting !== before.waiting) this.scheduleDraft();
-    });
+    this.tabs = parts.tabs;
   }
 
   new(): void {
-    this.editor.load(EMPTY_DOCUMENT, "Untitled");
+    this.tabs.open(EMPTY_DOCUMENT, UNTITLED);
   }
 
   async openFiles(files: Iterable<File>): Promise<void> {
     for (const file of files) {
       const bytes = await bytesOf(file);
       await this.ready();
-      await this.show(await openFile(file.name, bytes, this.editor.definitions), baseName(file.name));
+      await this.show(await openFile(file.name, bytes, this.editor.definitions), { name: baseName(file.name) });
     }
   }
 
   /** Opens pasted text if it is a workflow or a prompt. */
   async openPasted(text: string): Promise<void> {
     await this.ready();
-    await this.show(openText("the pasted text", text, this.editor.definitions), "Pasted");
+    await this.show(openText("the pasted text", text, this.editor.definitions), { name: "Pasted" });
   }
 
   /** Opens the workflow that a job was made from. */
   async openJob({ number, workflow }: Pick<Job, "number" | "workflow">): Promise<void> {
     if (!workflow) return;
     await this.ready();
-    await this.show(openJson(`the workflow of job ${number}`, workflow, this.editor.definitions), `Job ${number}`);
+    const opened = openJson(`the workflow of job ${number}`, workflow, this.editor.definitions);
+    await this.show(opened, { name: `Job ${number}` });
   }
 
-  async openStored(path: string): Promise<boolean> {
-    return this.guarded(async () => {
-      const text = await this.api.readStored(path);
-      await this.ready();
-      await this.show(openText(path, text, this.editor.definitions), baseName(path), path);
-    });
-  }
-
-  /** False when a file of that name exists and may not be replaced, or the server refused. */
-  async store(path: string, overwrite: boolean): Promise<boolean> {
-    let wasWritten = false;
+  async openTemplate({ name, load }: Template): Promise<void> {
     await this.guarded(async () => {
-      wasWritten = await this.api.writeStored(path, this.workflowText(), overwrite);
-      if (!wasWritten) return;
-      this.editor.saved(baseName(path), path);
-      this.editor.toast("success", `Saved “${baseName(path)}” on the server.`);
+      const raw = await load();
+      if (!isWorkflow(raw)) await this.ready();
+      await this.show(openJson(`the template “${name}”`, raw, this.editor.definitions), { name });
     });
-    return wasWritten;
   }
 
-  /** Saves where it was stored before; a new document asks for a name. */
-  async save(): Promise<void> {
-    const { stored } = this.editor.documents.getState();
-    if (stored === null) this.editor.ui.setState({ dialog: "save" });
-    else await this.store(stored, true);
+  /** Opens a version that this browser kept, beside what is open. */
+  async openVersion({ name, workflow }: Pick<Version, "name" | "workflow">): Promise<void> {
+    await this.show(openJson(name, workflow, this.editor.definitions), { name: `${name} (earlier)` });
   }
 
-  downloadWorkflow(): void {
-    const { name, stored } = this.editor.documents.getState();
-    download(`${name}.json`, this.workflowText());
-    this.editor.saved(name, stored);
+  /** Opens a workflow of the server, or shows the tab that has it. True when it is there. */
+  async openStored(path: string): Promise<boolean> {
+    const known = this.tabs.withFile(path);
+    if (known !== undefined) {
+      this.tabs.activate(known);
+      return true;
+    }
+    return this.openFromServer(path, { name: baseName(path), stored: path });
   }
 
-  downloadPrompt(): void {
-    const { name } = this.editor.documents.getState();
-    download(`${name}.prompt.json`, writeJson(writePrompt(this.editor.document, this.editor.definitions), 2));
+  /** Opens what is on the server now beside the tab that has an older state of it. */
+  async openTheirs(path: string): Promise<boolean> {
+    return this.openFromServer(path, { name: `${baseName(path)} (on the server)` });
   }
 
-  workflow(): JsonObject {
-    return writeWorkflow(this.editor.document, this.editor.definitions);
+  private openFromServer(path: string, origin: Pick<Origin, "name"> & Partial<Origin>): Promise<boolean> {
+    return this.guarded(async () => {
+      const { text, version } = await this.api.readStored(path);
+      await this.ready();
+      const opened = openText(path, text, this.editor.definitions);
+      await this.show(opened, { ...origin, storedVersion: origin.stored === undefined ? null : version });
+    });
   }
 
-  private workflowText(): string {
-    return writeJson(this.workflow(), 2);
-  }
-
-  private async show(opened: Opened, name: string, stored: string | null = null): Promise<void> {
+  private async show(opened: Opened, origin: Pick<Origin, "name"> & Partial<Origin>): Promise<void> {
     if (!opened.ok) {
       this.editor.toast("error", opened.message);
       return;
     }
     const document = opened.needsLayout ? await this.arranged(opened.document) : opened.document;
-    this.editor.load(document, name, stored);
+    this.tabs.open(document, { ...UNTITLED, ...origin });
     if (opened.notice !== null) this.editor.toast("info", opened.notice);
     const unknown = this.unknownTypes(document);
     if (unknown.length > 0 && this.editor.documents.getState().hasDefinitions) {
@@ -200,32 +153,6 @@ export class Files {
     ]);
   }
 
-  private async whenDefined(raw: Json): Promise<Editor["definitions"]> {
-    const opened = openJson("", raw, this.editor.definitions);
-    if (opened.ok && opened.needsLayout) await this.ready();
-    return this.editor.definitions;
-  }
-
-  private scheduleDraft(): void {
-    if (this.draftTimer !== null) clearTimeout(this.draftTimer);
-    this.draftTimer = setTimeout(() => void this.saveDraft(), DRAFT_DELAY_MS);
-  }
-
-  /** Writes the draft now; also called when the page is left. */
-  async saveDraft(): Promise<void> {
-    if (this.draftTimer !== null) clearTimeout(this.draftTimer);
-    this.draftTimer = null;
-    const { name, stored } = this.editor.documents.getState();
-    const { waiting, last } = this.editor.runs.getState();
-    const promptId = [...waiting.keys()].at(-1) ?? last?.promptId ?? null;
-    const draft = { id: this.draftId, name, stored, promptId, isDirty: this.editor.isDirty, savedAt: Date.now() };
-    try {
-      await this.drafts.save({ ...draft, workflow: this.workflow() });
-    } catch {
-      this.editor.toast("error", "The draft could not be kept in this browser; save the workflow to a file.");
-    }
-  }
-
   private async guarded(work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
@@ -254,17 +181,4 @@ async function bytesOf(file: File): Promise<Uint8Array> {
   const start = new Uint8Array(await file.slice(0, 16).arrayBuffer());
   const end = neededBytes(start) ?? file.size;
   return new Uint8Array(await file.slice(0, end).arrayBuffer());
-}
-
-function baseName(path: string): string {
-  return (path.split("/").at(-1) ?? path).replace(/\.(json|png|webp|mp4|mov|webm|mkv|latent|safetensors|txt)$/i, "");
-}
-
-function download(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  const anchor = document.createElement("a");
-  anchor.href = url;
-  anchor.download = name;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }

@@ -269,6 +269,11 @@ function finish(run: RunState, promptId: string, outcome: Outcome, now: number):
   return { ...rest, nodes, running: null, startedAt: null, last: { promptId, outcome, ms } };
 }
 
+/** The server knows nothing of a prompt: it was refused, or is gone with a server that keeps no jobs. */
+export function forgotten(run: RunState, promptId: string, now: number): RunState {
+  return finish(run, promptId, "interrupted", now);
+}
+
 /** Adds what the run of the last prompt made before it was joined. */
 export function filledIn(run: RunState, promptId: string, result: Finished): RunState {
   if (run.last?.promptId !== promptId || run.running !== null) return run;

@@ -11,7 +11,7 @@ import type { BinaryMessage, ServerMessage } from "../protocol/messages.ts";
 import { type Connection, ServerSocket } from "../protocol/socket.ts";
 import { controlKey, controlledValues, drawValues } from "./controls.ts";
 import type { Editor } from "./editor.ts";
-import { caughtUp, filledIn, placeOf, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
+import { caughtUp, filledIn, forgotten, placeOf, reduceRun, refused, submitted, withPreview } from "./run_state.ts";
 
 const DEFINITIONS_RETRY_MS = 1000;
 
@@ -19,6 +19,7 @@ export class Runner {
   private readonly editor: Editor;
   private readonly api: ServerApi;
   private readonly socket: ServerSocket;
+  private readonly watchers = new Set<(message: ServerMessage) => void>();
 
   constructor(editor: Editor, api: ServerApi) {
     this.editor = editor;
@@ -33,6 +34,15 @@ export class Runner {
   start(): void {
     this.socket.connect();
     void this.loadDefinitions();
+    // Of what ran while another workflow was shown, some may have been missed.
+    this.editor.documents.subscribe((state, before) => {
+      if (state.tab !== before.tab && this.editor.ui.getState().connection === "open") void this.resync();
+    });
+  }
+
+  /** Tells of every message, before it changes what is shown. */
+  watch(watcher: (message: ServerMessage) => void): void {
+    this.watchers.add(watcher);
   }
 
   stop(): void {
@@ -131,7 +141,7 @@ export class Runner {
   }
 
   private forget(promptId: string): void {
-    this.editor.runs.setState((run) => ({ waiting: new Map([...run.waiting].filter(([id]) => id !== promptId)) }));
+    this.editor.runs.setState((run) => forgotten(run, promptId, performance.now()), true);
   }
 
   private drawSeeds(): void {
@@ -148,6 +158,7 @@ export class Runner {
   }
 
   private receive(message: ServerMessage): void {
+    for (const watch of this.watchers) watch(message);
     const { runs, ui } = this.editor;
     const before = runs.getState();
     const after = reduceRun(before, message, performance.now());
@@ -188,12 +199,15 @@ export class Runner {
 
   /** Messages may have been missed: what waited may have ended by now. */
   private async resync(): Promise<void> {
-    const { runs } = this.editor;
+    const { runs, documents } = this.editor;
+    const { tab } = documents.getState();
     try {
       const alive = await this.api.queue();
+      if (documents.getState().tab !== tab) return;
       for (const promptId of runs.getState().waiting.keys()) {
         if (alive.has(promptId)) continue;
         const result = await this.api.finished(promptId);
+        if (documents.getState().tab !== tab) return;
         if (result) runs.setState((run) => caughtUp(run, promptId, result, performance.now()), true);
         else this.forget(promptId);
       }

@@ -30,7 +30,9 @@ export interface UiState {
   /** Where the new node shall stand, in the world, and the socket that it shall be linked to. */
   readonly search: { readonly at: Point; readonly screen: Point; readonly from: SocketRef | null } | null;
   readonly menu: { readonly screen: Point; readonly world: Point; readonly on: MenuTarget } | null;
-  readonly dialog: "open" | "save" | null;
+  readonly dialog: "open" | "save" | "conflict" | null;
+  /** The tab that is to be closed although it holds unsaved work. */
+  readonly closing: string | null;
   readonly renaming: NodeId | null;
   readonly renamingGroup: number | null;
   /** Dragged nodes keep to the grid; Shift does the opposite. */
@@ -52,6 +54,7 @@ export const FIRST_UI: UiState = {
   search: null,
   menu: null,
   dialog: null,
+  closing: null,
   renaming: null,
   renamingGroup: null,
   isSnapping: false,

@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { apply } from "mutative";
 import { describe, expect, test } from "vitest";
 import * as commands from "../../src/graph/commands.ts";
 import * as places from "../../src/graph/place_commands.ts";
@@ -23,7 +24,7 @@ const START = graph({ 1: "Load", 2: "Noise", 3: "Blend", 4: "Save" }, [
 
 /** Any sequence of what a person can do; commands look at the document that they find. */
 const anyCommand = fc
-  .tuple(fc.integer({ min: 0, max: 11 }), fc.nat(), fc.nat(), fc.integer({ min: -500, max: 500 }))
+  .tuple(fc.integer({ min: 0, max: 12 }), fc.nat(), fc.nat(), fc.integer({ min: -500, max: 500 }))
   .map(([kind, a, b, n]) => (document: WorkflowDocument): Change => {
     const ids = nodesOf(document).map((node) => node.id);
     const one = ids[a % Math.max(1, ids.length)] ?? id(99);
@@ -58,6 +59,8 @@ const anyCommand = fc
         const moved = { nodes: new Set([one]), groups: new Set([0]), reroutes: new Set([rerouteId(1)]) };
         return places.movePlaces(moved, n, b % 9);
       }
+      case 11:
+        return commands.replaceDocument(n > 0 ? START : { ...document, groups: [] }, "restore");
       default:
         return commands.rename(one, `node ${n}`);
     }
@@ -72,10 +75,34 @@ test("undoing everything gives the first document, redoing everything the last",
       const count = history.past.length;
       for (let index = 0; index < count; index += 1) history = undo(history);
       expect(history.document).toEqual(START);
+      expect(JSON.stringify(history.document)).toBe(JSON.stringify(START));
       for (let index = 0; index < count; index += 1) history = redo(history);
       expect(history.document).toEqual(last);
     }),
     { numRuns: 60 },
+  );
+});
+
+test("what a journal has of each step gives the same documents again, undone ones too", () => {
+  const steps = fc.array(fc.tuple(anyCommand, fc.constantFrom("do", "do", "undo", "redo", "quietly")), {
+    maxLength: 30,
+  });
+  fc.assert(
+    fc.property(steps, (steps) => {
+      let history: History = startHistory(START);
+      let journalled: WorkflowDocument = START;
+      for (const [index, [step, how]] of steps.entries()) {
+        const before = history;
+        if (how === "do") history = change(history, step(history.document));
+        else if (how === "quietly") history = changeQuietly(history, commands.setValue(id(2), "seed", index).recipe);
+        else history = how === "undo" ? undo(history) : redo(history);
+        if (history !== before)
+          journalled = history.applied.reduce((known, patches) => apply(known, patches), journalled);
+        expect(journalled).toEqual(history.document);
+      }
+      expect(JSON.stringify(journalled)).toBe(JSON.stringify(history.document));
+    }),
+    { numRuns: 200 },
   );
 });
 
@@ -120,6 +147,9 @@ describe("a gesture is one step", () => {
 
 test("a change that changes nothing is no step", () => {
   expect(change(startHistory(START), commands.moveNodes(new Map())).past).toEqual([]);
+  const set = commands.setValue(id(2), "strength", 0.5);
+  const history = endGesture(change(startHistory(START), set));
+  expect(change(history, set).past.length).toBe(1);
 });
 
 test("a quiet change is kept by undo and is no step of it", () => {

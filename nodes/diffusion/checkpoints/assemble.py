@@ -10,6 +10,7 @@ from nodes.diffusion.checkpoints.header import CheckpointError
 from nodes.diffusion.checkpoints.source import Part
 from nodes.diffusion.checkpoints.text_names import Take
 from nodes.diffusion.memory.network import Network, Role
+from nodes.diffusion.memory.packed import PACKED, Packed
 
 FP8 = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
 
@@ -29,7 +30,8 @@ _LEFTOVERS = re.compile(
 def assemble(
     role: Role, module: nn.Module, part: Part, takes: Mapping[str, Take], storage: torch.dtype | None = None
 ) -> Network:
-    """Linear and convolution weights that the file has in fp8 stay so; with `storage` all of them are kept in it.
+    """Linear and convolution weights that the file has in fp8 or packed stay so; with `storage` the others are kept in
+    that type.
 
     Raises CheckpointError if a parameter has no tensor, or one with another number of elements.
     """
@@ -75,7 +77,9 @@ def _stored(network: Network, part: Part, takes: Mapping[str, Take], storage: to
     factors: dict[str, str] = {}
     for name in _matrices(network.module):
         weight = network.weights[name]
-        if weight.dtype in FP8:
+        if isinstance(weight, Packed):
+            kept[name] = PACKED
+        elif weight.dtype in FP8:
             kept[name] = weight.dtype
             stem = takes[name].name.removesuffix("weight").removesuffix("in_proj_")
             factor = next((stem + one for one in _FACTORS if stem + one in part.names), None)

@@ -95,10 +95,7 @@ def _foreign(start: bytes, size: int) -> str | None:
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the model itself. Fetch it with `git lfs pull`."
     if start.startswith(b"GGUF"):
-        return (
-            "is a GGUF file, which takes the extra `gguf` (not part of this version) to read. Get the .safetensors "
-            "version."
-        )
+        return "is a GGUF file, where a safetensors file is wanted."
     return None
 
 

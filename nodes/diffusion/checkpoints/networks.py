@@ -4,21 +4,24 @@ The only module that imports diffusers and transformers, which takes seconds: wh
 first checkpoint is opened, so that a run that reuses every memo, or a bad graph, never pays for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from diffusers.models.adapter import T2IAdapter
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
+from diffusers.models.embeddings import ImageProjection, IPAdapterFullImageProjection, IPAdapterPlusImageProjection
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
-from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel
+from transformers.models.clip.configuration_clip import CLIPTextConfig, CLIPVisionConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPVisionModelWithProjection
 
 from nodes.diffusion.families.clip import PROJECTION
+from nodes.diffusion.families.ip_adapter import ProjectionKind
 
 
 def make_unet(config: Mapping[str, Any]) -> nn.Module:
@@ -29,6 +32,14 @@ def make_unet(config: Mapping[str, Any]) -> nn.Module:
 def make_vae(config: Mapping[str, Any]) -> nn.Module:
     """AutoencoderKL on the meta device, in evaluation mode."""
     return _empty(lambda: AutoencoderKL(**config))
+
+
+def make_small_vae(config: Mapping[str, Any], *, encodes: bool) -> nn.Module:
+    """AutoencoderTiny on the meta device, in evaluation mode; without its encoder if it is only to decode."""
+    model = _empty(lambda: AutoencoderTiny(**config))
+    if not encodes:
+        model.encoder = nn.Identity()
+    return model
 
 
 def make_text_model(config: Mapping[str, Any], projection: int | None = None) -> nn.Module:
@@ -45,6 +56,31 @@ def make_text_model(config: Mapping[str, Any], projection: int | None = None) ->
         name = PROJECTION.removesuffix(".weight")
         model.add_module(name, _empty(lambda: nn.Linear(config["hidden_size"], projection, bias=False)))
     return model
+
+
+def make_vision_model(config: Mapping[str, Any]) -> nn.Module:
+    """CLIPVisionModelWithProjection on the meta device, in evaluation mode, with its position ids in place."""
+    model = _empty(lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(**config)))
+    embeddings: Any = model.get_submodule("vision_model.embeddings")
+    embeddings.register_buffer("position_ids", torch.arange(embeddings.num_positions)[None], persistent=False)
+    return model
+
+
+def make_ip_adapter(
+    kind: ProjectionKind, config: Mapping[str, Any], layers: Sequence[tuple[int, ...]]
+) -> nn.ModuleDict:
+    """`projection` of what a vision model says, and `to_k` and `to_v` of its tokens, one for each of the (width, text
+    width) `layers`; on the meta device, in evaluation mode."""
+    classes: dict[ProjectionKind, Any] = {
+        "plain": ImageProjection, "full": IPAdapterFullImageProjection, "plus": IPAdapterPlusImageProjection,
+    }  # fmt: skip
+
+    def rows() -> nn.ModuleList:
+        return nn.ModuleList([nn.Linear(text, width, bias=False) for width, text in layers])
+
+    build: Any = lambda: nn.ModuleDict({"projection": classes[kind](**config), "to_k": rows(), "to_v": rows()})  # noqa: E731
+    made: Any = _empty(build)
+    return made
 
 
 def make_control(config: Mapping[str, Any]) -> nn.Module:

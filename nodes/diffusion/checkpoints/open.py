@@ -5,14 +5,18 @@ from pathlib import Path
 
 from nodes.diffusion.checkpoints.load import load_networks
 from nodes.diffusion.checkpoints.prediction import sampling_of
-from nodes.diffusion.checkpoints.source import part_under
+from nodes.diffusion.checkpoints.source import Source, open_source, part_under
+from nodes.diffusion.checkpoints.vision import vision_of
 from nodes.diffusion.families.family import Family
 from nodes.diffusion.families.ldm import UNET_PREFIX
 from nodes.diffusion.families.told import tell_of
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.text.tokenizer import load_tokenizer
-from nodes.diffusion.values import VAE, Model, TextEncoder, TextModel
+from nodes.diffusion.unclip import Augmentation
+from nodes.diffusion.values import VAE, ClipVision, Model, TextEncoder, TextModel
+
+_STATISTICS = ("noise_augmentor.data_mean", "noise_augmentor.data_std")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,27 @@ def open_checkpoint(path: Path, embeddings: tuple[Path, ...] = ()) -> Checkpoint
     vae = vae_value(networks.vae, family.space)
     sampling = sampling_of(family, part_under(networks.source, UNET_PREFIX))
     encoder = encoder_value(family, networks.text_models, embeddings)
-    return Checkpoint(model_value(family, networks.unet, sampling, vae), encoder, vae)
+    model = model_value(family, networks.unet, sampling, vae, augmentation_of(networks.source))
+    return Checkpoint(model, encoder, vae)
 
 
-def model_value(family: Family, unet: Network, sampling: ModelSampling, vae: VAE | None) -> Model:
+def open_unclip_checkpoint(path: Path, embeddings: tuple[Path, ...] = ()) -> tuple[Checkpoint, ClipVision]:
+    """The same for a checkpoint that brings the vision model by which its UNet is shown pictures."""
+    return open_checkpoint(path, embeddings), vision_of(open_source(path))
+
+
+def augmentation_of(source: Source) -> Augmentation | None:
+    """How an unCLIP model noises embeddings of pictures; None for a file that does not say."""
+    if not all(name in source.shapes for name in _STATISTICS):
+        return None
+    tensors = source.read(_STATISTICS)
+    mean, spread = (tensors[name].float().reshape(1, -1) for name in _STATISTICS)
+    return Augmentation(mean, spread)
+
+
+def model_value(
+    family: Family, unet: Network, sampling: ModelSampling, vae: VAE | None, augmentation: Augmentation | None = None
+) -> Model:
     """A UNet as its family reads it."""
     config = unet.module.config
     return Model(
@@ -45,7 +66,7 @@ def model_value(family: Family, unet: Network, sampling: ModelSampling, vae: VAE
         sampling,
         family.latent_scale,
         vae,
-        tell=tell_of(config, family.name, family.latent_scale),
+        tell=tell_of(config, family.name, family.latent_scale, augmentation),
         family=family.name,
         space=family.space,
         text_width=config.cross_attention_dim,

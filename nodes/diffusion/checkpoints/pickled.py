@@ -67,3 +67,5 @@ def _tensors(content: Any) -> Iterator[tuple[str, Tensor]]:
         for name, value in content.items():
             if isinstance(value, Tensor):
                 yield str(name), value.detach()
+            elif isinstance(value, Mapping):
+                yield from ((f"{name}.{inner}", one) for inner, one in _tensors(value))

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from safetensors import safe_open
 from torch import Tensor
 
+from nodes.diffusion.checkpoints.gguf_file import is_gguf, read_gguf
 from nodes.diffusion.checkpoints.header import read_header
 from nodes.diffusion.checkpoints.pickled import is_pickle, read_pickle
 
@@ -59,9 +61,11 @@ def part_under(source: Source, prefix: str) -> Part:
 
 
 def open_source(path: Path) -> Source:
-    """A model file: safetensors, or a pickle that is nothing but data. Raises CheckpointError for the user."""
+    """A model file: safetensors, GGUF, or a pickle that is nothing but data. Raises CheckpointError for the user."""
     if path.is_file() and is_pickle(path):
         return held(path, read_pickle(path))
+    if path.is_file() and is_gguf(path):
+        return held(path, *read_gguf(path))
     header = read_header(path)
 
     def read(names: Iterable[str]) -> dict[str, Tensor]:
@@ -71,7 +75,7 @@ def open_source(path: Path) -> Source:
     return Source(path, header.shapes, read, header.metadata)
 
 
-def held(path: Path, tensors: Mapping[str, Tensor]) -> Source:
+def held(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] = MappingProxyType({})) -> Source:
     """Tensors that are open already, as the source of `path`."""
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    return Source(path, shapes, lambda names: {name: tensors[name] for name in names})
+    return Source(path, shapes, lambda names: {name: tensors[name] for name in names}, metadata)

@@ -32,19 +32,21 @@ class Take(NamedTuple):
 
     name: str
     third: int | None = None
-    """Which third of the rows, where query, key and value are one tensor."""
+    """Which part of the rows, where query, key and value are one tensor."""
     transposed: bool = False
+    parts: int = 3
+    """How many parts there are."""
 
     def shape(self, parameter: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that the file's tensor has for a parameter of this shape."""
         if self.third is not None:
-            return (3 * parameter[0], *parameter[1:])
+            return (self.parts * parameter[0], *parameter[1:])
         return parameter[::-1] if self.transposed else parameter
 
     def of(self, tensor: Tensor) -> Tensor:
         """The parameter in the file's tensor, as a view."""
         if self.third is not None:
-            return tensor.chunk(3)[self.third]
+            return tensor.chunk(self.parts)[self.third]
         return tensor.T if self.transposed else tensor
 
 
@@ -60,6 +62,11 @@ def _open_take(name: str) -> Take:
         return Take(OPEN_PROJECTION, transposed=True)
     if name in _OPEN_ENDS:
         return Take(_OPEN_ENDS[name])
+    return open_layer(name)
+
+
+def open_layer(name: str) -> Take:
+    """Where OpenCLIP's layout, of text and of vision models, has a parameter of a layer. KeyError for any other."""
     match = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", name)
     if match is None:
         raise KeyError(f"'{name}' has no place in OpenCLIP's layout.")

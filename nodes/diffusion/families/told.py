@@ -12,6 +12,7 @@ from torch import Tensor
 from nodes.diffusion.compose import matched
 from nodes.diffusion.families.sdxl import BASE_NUMBERS, NUMBER_WIDTH, REFINER_NUMBERS
 from nodes.diffusion.resize import centred, resize
+from nodes.diffusion.unclip import Augmentation
 from nodes.diffusion.values import Condition, PictureSize, Scene, Tell, Told
 
 FACTOR = 8
@@ -24,8 +25,13 @@ GREY = (0.8223, -0.6876, 0.6364, 0.1380)
 """What the SD 1.x autoencoder makes of a grey picture, scaled: what an inpainting model sees where nothing is known."""
 
 
-def tell_of(config: Mapping[str, Any], family: str, latent_scale: float) -> Tell | None:
-    """How the UNet of a configuration is told of conditions; None for one that takes nothing but tokens."""
+def tell_of(
+    config: Mapping[str, Any], family: str, latent_scale: float, augmentation: Augmentation | None = None
+) -> Tell | None:
+    """How the UNet of a configuration is told of conditions; None for one that takes nothing but tokens.
+
+    `augmentation` is that of an unCLIP model.
+    """
     vectors = config["projection_class_embeddings_input_dim"]
     extra = config["in_channels"] - config["out_channels"]
     if vectors is None and extra == 0:
@@ -36,7 +42,7 @@ def tell_of(config: Mapping[str, Any], family: str, latent_scale: float) -> Tell
         if config["addition_embed_type"] == "text_time":
             said = _pooled_and_numbers(condition, scene, vectors, refined=family == "sdxl_refiner")
         elif vectors is not None:
-            said = {"class_labels": torch.zeros(1, vectors)}
+            said = {"class_labels": _embeddings(condition, vectors, augmentation)}
         return Told(said, _channels(condition, scene, extra, latent_scale) if extra else None)
 
     return tell
@@ -58,7 +64,30 @@ def _pooled_and_numbers(condition: Condition, scene: Scene, vectors: int, *, ref
         told.append(score if score is not None else DISLIKED if scene.negative else LIKED)
     else:
         told += [size.target_height or size.height, size.target_width or size.width]
-    return {"text_embeds": condition.pooled, "time_ids": torch.tensor([told], dtype=torch.float32)}
+    pooled = condition.pooled
+    if condition.seen:
+        # "Revision": the embedding of a picture, which is in the same space, in the place of the text's.
+        plain = Augmentation(torch.zeros(1, width), torch.ones(1, width))
+        pooled = _embeddings(condition, 2 * width, plain)[:, :width]
+    return {"text_embeds": pooled, "time_ids": torch.tensor([told], dtype=torch.float32)}
+
+
+def _embeddings(condition: Condition, vectors: int, augmentation: Augmentation | None) -> Tensor:
+    """(1, vectors): pictures that an unCLIP model is to imitate, and how much noise they got; zeros for none."""
+    if not condition.seen:
+        return torch.zeros(1, vectors)
+    if augmentation is None:
+        raise ValueError(
+            "The model's file lacks the statistics of its pictures' embeddings (noise_augmentor.data_mean), so it can "
+            "be shown none. Load a whole unCLIP checkpoint with unCLIPCheckpointLoader."
+        )
+    for one in condition.seen:
+        if 2 * one.embeddings.shape[-1] != vectors:
+            raise ValueError(
+                f"The model wants pictures as {vectors // 2} numbers and unCLIPConditioning brings "
+                f"{one.embeddings.shape[-1]}. Encode the picture with the vision model of the same checkpoint."
+            )
+    return augmentation.told(condition.seen)
 
 
 def _channels(condition: Condition, scene: Scene, count: int, scale: float) -> Tensor:

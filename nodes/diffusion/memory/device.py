@@ -160,6 +160,9 @@ class DeviceMemory:
             dtype = network.dtype  # whoever uses it already has chosen
         dtype = dtype or self.preferences.computed(network.role, device)
         storage = self.preferences.stored(network.role)
+        # Accelerators unpack a layer in no time; on a CPU it takes longer than to compute with it, and what is packed
+        # costs it no memory, since it is mapped.
+        network.stays_packed = device.type != "cpu"
         need = network.bytes_as(dtype, storage)
         keep: int | None = None
         idle = self._idle()

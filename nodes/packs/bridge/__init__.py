@@ -19,7 +19,9 @@ from nodes.packs.bridge import conditions, guiders, latents, wrappers
 __all__ = ["from_pack", "lend", "to_pack"]
 
 _TENSORS = frozenset({"IMAGE", "MASK", "SIGMAS"})
-_WRAPPED = frozenset({"MODEL", "CLIP", "VAE", "CONTROL_NET", "SAMPLER", "NOISE", "GUIDER"})
+_WRAPPED = frozenset(
+    {"MODEL", "CLIP", "VAE", "CONTROL_NET", "CLIP_VISION", "CLIP_VISION_OUTPUT", "SAMPLER", "NOISE", "GUIDER"}
+)
 
 
 def to_pack(value: Any) -> Any:
@@ -30,6 +32,8 @@ def to_pack(value: Any) -> Any:
         case tuple() if value and all(isinstance(one, values.Condition) for one in value):
             return conditions.to_list(value)
         case values.Model() | values.TextEncoder() | values.VAE() | values.ControlNet() | SamplerChoice() | Noise():
+            return wrappers.wrap(value)
+        case values.ClipVision() | values.VisionOutput():
             return wrappers.wrap(value)
         case CfgGuider() | DualCfgGuider() | PerpNegGuider() | guiders.PackGuider():
             return guiders.to_guider(value)

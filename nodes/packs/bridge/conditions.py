@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Condition, Conditioning, Control, PictureSize
+from nodes.diffusion.values import Area, Condition, Conditioning, Control, PictureSize, Seen
 from nodes.packs.bridge.missing import refuse
 
 _KNOWN = frozenset(
@@ -15,6 +16,7 @@ _KNOWN = frozenset(
         "pooled_output", "area", "strength", "set_area_to_bounds", "mask", "mask_strength", "start_percent",
         "end_percent", "width", "height", "crop_w", "crop_h", "target_width", "target_height", "aesthetic_score",
         "concat_latent_image", "concat_mask", "default", "control", "control_apply_to_uncond",
+        "unclip_conditioning",
     }
 )  # fmt: skip
 _NO_POOLED = "pooled_output is absent"
@@ -85,6 +87,15 @@ def options_of(condition: Condition) -> dict[str, Any]:
         options["default"] = True
     if (condition.start, condition.end) != (0, 1):
         options |= {"start_percent": condition.start, "end_percent": condition.end}
+    if condition.seen:
+        options["unclip_conditioning"] = [
+            {
+                "clip_vision_output": SimpleNamespace(image_embeds=one.embeddings),
+                "strength": one.strength,
+                "noise_augmentation": one.noise,
+            }
+            for one in condition.seen
+        ]
     if condition.controls:
         from comfy.controlnet import chain_of  # a shim, which is there once packs are
 
@@ -119,6 +130,7 @@ def condition_of(tokens: Tensor, options: Mapping[str, Any]) -> Condition:
         aesthetic_score=options.get("aesthetic_score"),
         picture=_float(options.get("concat_latent_image")),
         controls=_controls(options),
+        seen=tuple(_seen(one) for one in options.get("unclip_conditioning", ())),
         picture_mask=None if (one := _float(options.get("concat_mask"))) is None else one.reshape(-1, *one.shape[-2:]),
     )
 
@@ -145,6 +157,11 @@ def _area(sides: Sequence[Any]) -> Area:
     relative = sides[0] == "percentage"
     height, width, y, x = sides[1:] if relative else sides
     return Area(x, y, width, height, relative=relative)
+
+
+def _seen(shown: Mapping[str, Any]) -> Seen:
+    embeddings = shown["clip_vision_output"].image_embeds.to("cpu", torch.float32)
+    return Seen(embeddings, float(shown.get("strength", 1.0)), float(shown.get("noise_augmentation", 0.0)))
 
 
 def _controls(options: Mapping[str, Any]) -> tuple[Control, ...]:

@@ -59,6 +59,14 @@ def wrap(value: Any) -> Any:
             import comfy.controlnet
 
             return comfy.controlnet.ControlNet.of(value)
+        case values.ClipVision():
+            import comfy.clip_vision
+
+            return comfy.clip_vision.ClipVisionModel.of(value)
+        case values.VisionOutput():
+            import comfy.clip_vision
+
+            return comfy.clip_vision.Output.of(value)
         case SamplerChoice():
             return guiders.to_sampler(value)
         case PackNoise():
@@ -71,7 +79,7 @@ def wrap(value: Any) -> Any:
 def unwrap(value: Any, wire_type: str) -> Any:
     """The value behind an object that a pack gave for an output of `wire_type`; what is no such object stays."""
     match wire_type:
-        case "MODEL" | "CLIP" | "VAE" | "CONTROL_NET":
+        case "MODEL" | "CLIP" | "VAE" | "CONTROL_NET" | "CLIP_VISION" | "CLIP_VISION_OUTPUT":
             make = getattr(value, "to_value", None)
             return make() if callable(make) else value
         case "SAMPLER" if callable(getattr(value, "sample", None)):

@@ -83,7 +83,7 @@ def prepare_callback(
     caller how far it is, with a preview, and leaves the denoised latent under "x0". It raises Interrupted."""
     memory = here().resources.get("DeviceMemory")
     ours = bridge.from_pack(model, "MODEL")
-    previews = Previews(ours, memory) if isinstance(memory, DeviceMemory) else None
+    previews = Previews(ours, memory, args.preview_method.value) if isinstance(memory, DeviceMemory) else None
 
     def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         if x0_output_dict is not None:

@@ -1,6 +1,7 @@
 """Previews show what the autoencoder would decode, and take no more than their share of the time."""
 
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -68,6 +69,46 @@ def test_a_small_autoencoder_decodes_and_a_large_one_is_fitted_once(
     assert decoder.decoded == decoded
 
 
+@pytest.mark.parametrize(
+    ("own", "method", "decoded", "by_small"),
+    [
+        (SMALL + 1, "taesd", [], [(8, 16)]),
+        (SMALL + 1, "auto", [(24, 24)], []),
+        (SMALL + 1, "latent2rgb", [(24, 24)], []),
+        (10, "latent2rgb", [(24, 24)], []),
+        (10, "auto", [(8, 16)], []),
+        (None, "auto", [], [(8, 16)]),
+        (None, "latent2rgb", [], [(24, 24)]),
+        (10, "none", None, []),
+    ],
+)
+def test_the_method_says_who_decodes(
+    own: int | None,
+    method: str,
+    decoded: list[tuple[int, int]] | None,
+    by_small: list[tuple[int, int]],
+    resident: DeviceMemory,
+) -> None:
+    model, decoder = make(own or 10)
+    small, small_decoder = make(10)
+    model = replace(model, vae=model.vae if own else None, small_vae=lambda: small.vae)
+    cell = torch.tensor([1.0, -1.0, 2.0, 0.5])
+    look = Previews(model, resident, method).of(cell[None, :, None, None].expand(2, 4, 8, 16) * SCALE)
+    if decoded is None:
+        assert look is None
+        return
+    assert look is not None
+    with Image.open(io.BytesIO(look())) as opened:
+        assert opened.size == (128, 64)
+        assert opened.getpixel((60, 30)) == pytest.approx(((cell @ TRUE + OFFSET) * 255).tolist(), abs=4)
+    assert (decoder.decoded, small_decoder.decoded) == (decoded, by_small)
+
+
+def test_a_model_without_any_autoencoder_has_no_previews(resident: DeviceMemory) -> None:
+    model = replace(make(10)[0], vae=None, small_vae=lambda: None)
+    assert Previews(model, resident, "taesd").of(torch.zeros(1, 4, 8, 8)) is None
+
+
 def test_a_large_latent_is_shrunk_before_it_is_decoded(resident: DeviceMemory) -> None:
     model, decoder = make(10)
     look = Previews(model, resident).of(torch.zeros(1, 4, 64, 128))
@@ -79,7 +120,7 @@ def test_a_large_latent_is_shrunk_before_it_is_decoded(resident: DeviceMemory) -
 
 def test_previews_wait_until_sampling_has_earned_their_time(resident: DeviceMemory) -> None:
     seconds = iter([0.0, 1.0, 2.0, 3.0, 4.5])  # made; a preview from 1 to 2; asked at 3 and 4.5
-    previews = Previews(make(10)[0], resident, lambda: next(seconds))
+    previews = Previews(make(10)[0], resident, clock=lambda: next(seconds))
     latent = torch.zeros(1, 4, 8, 8)
     first = previews.of(latent)
     assert first is not None

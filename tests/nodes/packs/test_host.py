@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
+import socket
 import stat
+import tempfile
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -166,11 +169,33 @@ async def test_middlewares_and_start_up_handlers_of_packs_run(host: Host) -> Non
 
 async def test_only_this_user_reaches_the_socket_and_closing_removes_it(host: Host) -> None:
     await host.start(ignore)
-    socket = Path(host.services().address or "")
-    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    address = Path(host.services().address or "")
+    assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
     await host.close()
-    assert not socket.parent.exists()
+    assert not address.parent.exists()
     assert host.services().address is None
+
+
+async def test_what_a_killed_process_left_is_removed_and_nothing_else(
+    host: Host, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path_factory.mktemp("t")  # the path of a socket may not be long
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    names = ("heddle-packs-living", "heddle-packs-dead", "other-dead", "heddle-packs-unfinished", "heddle-packs-young")
+    for name in names:
+        (place / name).mkdir()
+    with socket.socket(socket.AF_UNIX) as living:
+        living.bind(str(place / "heddle-packs-living" / "http"))
+        living.listen()
+        for name in ("heddle-packs-dead", "other-dead"):
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(place / name / "http"))
+        for name in names[:-1]:
+            os.utime(place / name, (0, 0))
+        await host.start(ignore)
+        own = Path(host.services().address or "").parent.name
+        left = {folder.name for folder in place.iterdir()}
+    assert left == {"heddle-packs-living", "other-dead", "heddle-packs-young", own}
 
 
 async def test_without_packs_nothing_is_served(folders: Folders) -> None:

@@ -1,16 +1,27 @@
-"""Vision encoders by name. None can be loaded yet; pictures can be prepared for one."""
+"""Vision encoders by name: ours as objects that packs call."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from comfy.worker_memory import memory
+from nodes.diffusion import values
+from nodes.diffusion.checkpoints.source import held
+from nodes.diffusion.checkpoints.vision import open_vision, vision_of
+from nodes.diffusion.memory.network import Network
+from nodes.diffusion.vision import MEAN, SPREAD, look, prepared
 from nodes.packs.bridge.missing import refuse
 
 
 class Output:
     """What a vision encoder says of a picture, by attribute or by key."""
+
+    heddle_type = "CLIP_VISION_OUTPUT"
+    image_embeds: Any = None
+    last_hidden_state: Any = None
+    penultimate_hidden_states: Any = None
 
     def __getitem__(self, key: str) -> Any:
         return getattr(self, key)
@@ -18,41 +29,72 @@ class Output:
     def __setitem__(self, key: str, item: Any) -> None:
         setattr(self, key, item)
 
+    @classmethod
+    def of(cls, said: values.VisionOutput) -> "Output":
+        """What ours says."""
+        made = cls()
+        for name in _SAID:
+            made[name] = getattr(said, name)
+        made["origin"] = said
+        return made
+
+    def to_value(self) -> values.VisionOutput:
+        """As our nodes know it."""
+        origin = getattr(self, "origin", None)
+        if isinstance(origin, values.VisionOutput) and all(self[name] is getattr(origin, name) for name in _SAID):
+            return origin
+        missing = [name for name in _SAID if self[name] is None]
+        if missing:
+            raise refuse(f"Vision outputs of node packs without {', '.join(missing)} are")
+        return values.VisionOutput(*(self[name].float().cpu() for name in _SAID))
+
+
+_SAID = ("image_embeds", "last_hidden_state", "penultimate_hidden_states")
+
 
 def clip_preprocess(
-    image: Tensor,
-    size: int = 224,
-    mean: Sequence[float] = (0.48145466, 0.4578275, 0.40821073),
-    std: Sequence[float] = (0.26862954, 0.26130258, 0.27577711),
-    crop: bool = True,
+    image: Tensor, size: int = 224, mean: Sequence[float] = MEAN, std: Sequence[float] = SPREAD, crop: bool = True
 ) -> Tensor:
     """(N, H, W, 3 or more) pictures in 0 to 1 as (N, 3, size, size), whitened."""
-    image = image[..., :3].movedim(-1, 1)
-    if image.shape[-2:] != (size, size):
-        sides = (size, size)
-        if crop:
-            scale = size / min(image.shape[-2:])
-            sides = (round(scale * image.shape[-2]), round(scale * image.shape[-1]))
-        image = torch.nn.functional.interpolate(image, size=sides, mode="bicubic", antialias=True)
-        top, left = (sides[0] - size) // 2, (sides[1] - size) // 2
-        image = image[..., top : top + size, left : left + size]
-    image = (255.0 * image).clamp(0, 255).round() / 255.0
-    middle, spread = (torch.tensor(one).to(image).view(3, 1, 1) for one in (list(mean), list(std)))
-    return (image - middle) / spread
+    return prepared(image, size, crop=crop, mean=mean, spread=std)
 
 
 class ClipVisionModel:
-    """A vision encoder. Raises Unsupported."""
+    """A vision encoder."""
+
+    heddle_type = "CLIP_VISION"
+    origin: values.ClipVision
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise refuse("Vision encoders are")
+        raise refuse("Vision encoders that node packs build themselves are")
+
+    @classmethod
+    def of(cls, origin: values.ClipVision) -> "ClipVisionModel":
+        """One of ours."""
+        made = cls.__new__(cls)
+        made.origin = origin
+        return made
+
+    def to_value(self) -> values.ClipVision:
+        """The one of ours."""
+        return self.origin
+
+    def networks(self) -> list[Network]:
+        """What must be resident."""
+        return [self.origin.network]
+
+    def encode_image(self, image: Tensor, crop: Any = True) -> Output:
+        """Look at (N, H, W, 3) pictures in 0 to 1."""
+        with memory().resident(self.origin.network):
+            return Output.of(look(self.origin, image, crop=bool(crop) and crop != "none"))
 
 
 def load(ckpt_path: Any) -> ClipVisionModel:
-    """A vision encoder from a file. Raises Unsupported."""
-    raise refuse("Vision encoders are")
+    """A vision encoder from a file."""
+    return ClipVisionModel.of(open_vision(Path(ckpt_path)))
 
 
 def load_clipvision_from_sd(sd: Any, prefix: str = "", convert_keys: bool = False) -> ClipVisionModel:
-    """A vision encoder from memory. Raises Unsupported."""
-    raise refuse("Vision encoders are")
+    """A vision encoder from memory, in any layout."""
+    tensors = {name.removeprefix(prefix): value for name, value in sd.items() if name.startswith(prefix)}
+    return ClipVisionModel.of(vision_of(held(Path("a state dict of a node pack"), tensors)))

@@ -29,7 +29,7 @@ CASES: list[tuple[str, bytes, str]] = [
     ("a Git LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     ("a zipped pickle", b"PK\3\4" + b"\0" * 64, "is no readable zip archive"),
     ("a bare pickle", b"\x80\2}q\0.", "is damaged: it is no readable pickle"),
-    ("a GGUF file", b"GGUF" + b"\3\0\0\0" * 9, "takes the extra `gguf`"),
+    ("a GGUF file", b"GGUF" + b"\3\0\0\0" * 9, "is a GGUF file, but it ends inside its header"),
     ("random bytes", bytes(range(255, 0, -1)), "its first eight bytes announce a header of"),
     ("half the data", WHOLE[: len(WHOLE) // 2], "is truncated: its header promises"),
     ("half the header", WHOLE[:20], "is truncated inside its header"),

@@ -49,8 +49,9 @@ def write(tmp_path) -> Callable[..., Path]:
 def condition(made: Made, seed: int, **more) -> Condition:
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randn(1, 77, made.unet.config.cross_attention_dim, generator=generator)
-    vectors = made.unet.config.projection_class_embeddings_input_dim
-    pooled = torch.randn(1, vectors - 6 * 256 if vectors else 64, generator=generator)
+    told = made.unet.config.addition_embed_type is not None
+    width = made.unet.config.projection_class_embeddings_input_dim - 6 * 256 if told else 64
+    pooled = torch.randn(1, width, generator=generator)
     return Condition(tokens, pooled, **more)
 
 
