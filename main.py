@@ -78,8 +78,7 @@ def make_worker(options: WorkerOptions) -> Worker:
     # Threads that spin while they wait make every step several times slower as soon as anything else wants a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if options.serving:
-        stream = sys.stdout if options.arguments.get("log_stdout") else None
-        logging.basicConfig(level=options.arguments.get("verbose", "INFO"), format=LOG_FORMAT, stream=stream)
+        logging.getLogger().setLevel(options.arguments.get("verbose", "INFO"))  # what is logged, the server writes
     packs = _find_packs(options)
     if packs is not None:
         packs[0].run_scripts()  # before torch is imported: that is what they are for

@@ -3,6 +3,7 @@
 Both the server (uploads, views, listings) and the nodes (loaders, savers) go through it. It opens no file's content.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -73,7 +74,7 @@ class Folders:
         """The existing file `name` under a model folder. Raises PathError naming the folder if there is none."""
         roots = self.models.get(folder, ())
         for root in roots:
-            path = confined(root, name)
+            path = linked(root, name)
             if path.is_file():
                 return path
         places = ", ".join(str(root) for root in roots) or "no folder"
@@ -114,14 +115,7 @@ class Folders:
 
 def confined(root: Path, name: str) -> Path:
     """`root/name` after resolving links and dots; PathError if that leaves `root`, or if `name` cannot be a path."""
-    try:
-        parts = name.encode().split(b"/")
-    except UnicodeEncodeError:
-        raise PathError("A file name with broken characters was given.") from None
-    if not name or "\0" in name or len(name) > 1024 or max(map(len, parts)) > 255:
-        raise PathError("An empty, overlong or binary file name was given.")
-    if PurePosixPath(name).is_absolute() or "\\" in name or b":" in parts[0]:
-        raise PathError(f"'{name}' is not a relative path with forward slashes.")
+    _check_name(name)
     try:
         path = (root / name).resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
@@ -131,9 +125,40 @@ def confined(root: Path, name: str) -> Path:
     return path
 
 
+def linked(root: Path, name: str) -> Path:
+    """`root/name`, whose links may lead anywhere: people keep models on other disks, and no request can make a link.
+
+    PathError if the name by itself leaves `root`, or cannot be a path."""
+    _check_name(name)
+    if ".." in PurePosixPath(name).parts:
+        raise PathError(f"'{name}' leads outside its folder.")
+    return root / name
+
+
+def _check_name(name: str) -> None:
+    """Raises PathError for what cannot be the relative path of a file."""
+    try:
+        parts = name.encode().split(b"/")
+    except UnicodeEncodeError:
+        raise PathError("A file name with broken characters was given.") from None
+    if not name or "\0" in name or len(name) > 1024 or max(map(len, parts)) > 255:
+        raise PathError("An empty, overlong or binary file name was given.")
+    if PurePosixPath(name).is_absolute() or "\\" in name or b":" in parts[0]:
+        raise PathError(f"'{name}' is not a relative path with forward slashes.")
+
+
 def _files(root: Path, suffixes: Collection[str], *, deep: bool) -> Iterator[str]:
-    if not root.is_dir():
-        return
-    for path in root.rglob("*") if deep else root.iterdir():
-        if (not suffixes or path.suffix.lower() in suffixes) and path.is_file() and not path.name.startswith("."):
-            yield path.relative_to(root).as_posix()
+    """Relative paths of the files in a folder, and (`deep`) of those in its folders, linked ones as well."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        if not deep:
+            folders.clear()
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith(".") and (not suffixes or path.suffix.lower() in suffixes) and path.is_file():
+                yield path.relative_to(root).as_posix()

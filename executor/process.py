@@ -15,6 +15,7 @@ from executor.events import Event, NodeExecuted, NodeStarted, RunFinished, RunIn
 from executor.packs import PackMessage, PackServices
 from executor.process_child import Call, Close, Emitted, Loaded, LoadFailed, Raised, Reply, Said, Start, serve
 from executor.process_link import Lost, ProcessLink
+from executor.process_log import Logged, log_here
 from executor.schema import NodeDefinition
 from executor.worker import Job, Validation, Worker, WorkerLost, WorkerReport
 
@@ -92,6 +93,8 @@ class _Child:
                     running.events.put_nowait(RuntimeError(event) if isinstance(event, str) else event)
             case Said(said):
                 self._hear_pack(said)
+            case Logged():
+                log_here(message)
             case Reply(number, value):
                 if (answer := self._pending.get(number)) is not None and not answer.done():
                     answer.set_result(value)

@@ -5,6 +5,7 @@ both ends are ours, and no file of a user is among them.
 """
 
 import asyncio
+import logging
 import os
 import pickle
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 
 from executor.events import Event
 from executor.packs import PackMessage
+from executor.process_log import LogSender
 from executor.worker import Job, Worker
 
 
@@ -93,17 +95,34 @@ class Beat:
 _BEAT_SECONDS = 1.0
 
 
+class _Pipe:
+    """The way to the parent, for every thread."""
+
+    def __init__(self, connection: "Connection[Any, Any]") -> None:
+        self._connection = connection
+        self._lock = threading.RLock()  # what is pickled may log, and so come here once more
+
+    def send(self, message: object) -> None:
+        with self._lock:
+            try:
+                self._connection.send(message)
+            except OSError:
+                os._exit(0)  # the parent is gone
+
+
 def serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
     """The life of a worker process. `factory` is a pickled (callable, arguments) that makes the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides what it means
     os.set_inheritable(connection.fileno(), False)  # a program that a node starts must not keep the pipe open
-    asyncio.run(_serve(connection, factory))
+    pipe = _Pipe(connection)
+    logging.getLogger().addHandler(LogSender(pipe.send))
+    asyncio.run(_serve(connection, pipe, factory))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # whatever threads nodes have left behind
 
 
-async def _serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
+async def _serve(connection: "Connection[Any, Any]", pipe: _Pipe, factory: bytes) -> None:
     inbox: asyncio.Queue[object] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     reader = threading.Thread(target=_read, args=(connection, loop, inbox), name="pipe reader", daemon=True)
@@ -114,57 +133,50 @@ async def _serve(connection: "Connection[Any, Any]", factory: bytes) -> None:
         worker: Worker = make(*arguments)
     except Exception as error:  # noqa: BLE001 - anything may go wrong while importing; all of it is the reason
         traceback.print_exc()
-        _send(connection, LoadFailed(f"{type(error).__name__}: {error}"))
+        pipe.send(LoadFailed(f"{type(error).__name__}: {error}"))
         return
-    _send(connection, Loaded())
-    tasks = {asyncio.create_task(_relay(connection, worker)), asyncio.create_task(_beat(connection))}
+    pipe.send(Loaded())
+    tasks = {asyncio.create_task(_relay(pipe, worker)), asyncio.create_task(_beat(pipe))}
     while not isinstance(message := await inbox.get(), Close):
         if isinstance(message, Start):
-            task = asyncio.create_task(_run(connection, worker, message.job))
+            task = asyncio.create_task(_run(pipe, worker, message.job))
         else:
             assert isinstance(message, Call)
-            task = asyncio.create_task(_answer(connection, worker, message))
+            task = asyncio.create_task(_answer(pipe, worker, message))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await worker.close()
 
 
-async def _answer(connection: "Connection[Any, Any]", worker: Worker, call: Call) -> None:
+async def _answer(pipe: _Pipe, worker: Worker, call: Call) -> None:
     try:
         reply: Reply | Raised = Reply(call.number, await getattr(worker, call.method)(**call.arguments))
         pickle.dumps(reply)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for an answer
         reply = Raised(call.number, f"{type(error).__name__}: {error}")
-    _send(connection, reply)
+    pipe.send(reply)
 
 
-async def _beat(connection: "Connection[Any, Any]") -> None:
+async def _beat(pipe: _Pipe) -> None:
     while True:
-        _send(connection, Beat())
+        pipe.send(Beat())
         await asyncio.sleep(_BEAT_SECONDS)
 
 
-async def _relay(connection: "Connection[Any, Any]", worker: Worker) -> None:
+async def _relay(pipe: _Pipe, worker: Worker) -> None:
     async for message in worker.messages():
-        _send(connection, Said(message))
+        pipe.send(Said(message))
 
 
-async def _run(connection: "Connection[Any, Any]", worker: Worker, job: Job) -> None:
+async def _run(pipe: _Pipe, worker: Worker, job: Job) -> None:
     try:
         async for event in worker.run(job):
-            _send(connection, Emitted(job.job_id, event))
+            pipe.send(Emitted(job.job_id, event))
     except asyncio.CancelledError:
         raise  # the process ends
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent waits for the end of the run
         traceback.print_exc()
-        _send(connection, Emitted(job.job_id, f"{type(error).__name__}: {error}"))
-
-
-def _send(connection: "Connection[Any, Any]", message: object) -> None:
-    try:
-        connection.send(message)
-    except OSError:
-        os._exit(0)  # the parent is gone
+        pipe.send(Emitted(job.job_id, f"{type(error).__name__}: {error}"))
 
 
 def _read(connection: "Connection[Any, Any]", loop: asyncio.AbstractEventLoop, inbox: "asyncio.Queue[object]") -> None:

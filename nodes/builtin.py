@@ -12,6 +12,7 @@ from nodes import (
     controlnet,
     custom_sampling,
     expressions,
+    gligen,
     image,
     image_animation,
     image_edit,
@@ -24,6 +25,7 @@ from nodes import (
     loaders,
     loaders_separate,
     logic,
+    lora,
     mask,
     model_guidance,
     model_sampling,
@@ -34,6 +36,7 @@ from nodes import (
     showing,
     sigmas,
     strings,
+    style_model,
     transform,
 )
 from nodes.registration import BUILT_IN, Origin, register, typed_nodes
@@ -47,6 +50,8 @@ MODULES = (
     conditioning_properties,
     controlnet,
     clip_vision,
+    gligen,
+    style_model,
     latent,
     latent_edit,
     latent_operations,
@@ -71,6 +76,7 @@ MODULES = (
     strings,
     expressions,
     logic,
+    lora,
 )
 """One module for each category of the palette."""
 

@@ -11,6 +11,7 @@ from nodes.coding import naming
 from nodes.diffusion.latents import check_samplable
 from nodes.diffusion.memory.activations import of_step
 from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.patches.gligen import check_grounding
 from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.control import check_controls, networks_of
 from nodes.diffusion.sampling.guidance import Guider
@@ -80,6 +81,7 @@ def check_sampling(guider: Guider, latent: Latent) -> None:
             with naming(input_name):
                 check_width(guider.model, condition, input_name)
                 check_controls(guider.model, condition)
+                check_grounding(guider.model, condition)
 
 
 def groups_of(guider: Guider) -> list[Conditioning]:

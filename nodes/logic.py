@@ -2,12 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
+from executor.schema import Widget
 from nodes.declare import Lazy, Shown, node
 from nodes.types import AnyValue
 
 Switch = TypeVar("Switch")
+
+
+AnyChoice = Annotated[str, Widget("combo")]
+"""The words to choose from are not declared: each node in a workflow has its own."""
+
+
+class Chosen(NamedTuple):
+    """A word, and its number."""
+
+    STRING: str
+    INDEX: int
 
 
 class Switched(NamedTuple, Generic[Switch]):
@@ -28,9 +40,16 @@ def comfy_switch(*, switch: bool, on_false: Lazy[Switch], on_true: Lazy[Switch])
 
 
 @node("PreviewAny", category="utils", display_name="Preview as Text", is_output=True)
-def preview_any(*, source: AnyValue) -> Shown:
-    """Show a value of any type as text."""
-    return Shown({"text": [_as_text(source)]})
+def preview_any(*, source: AnyValue) -> str | Shown:
+    """Show a value of any type as text, and pass the text on."""
+    text = _as_text(source)
+    return Shown({"text": [text]}, (text,))
+
+
+@node("CustomCombo", category="utils", display_name="Custom Combo", experimental=True)
+def custom_combo(*, choice: AnyChoice, index: Annotated[int, Widget("number", min=0)] | None = None) -> Chosen:
+    """One of several words that the editor keeps with the node, and its number among them."""
+    return Chosen(choice, index or 0)
 
 
 def _as_text(value: Any) -> str:

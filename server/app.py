@@ -17,7 +17,7 @@ from server.catalogue import Catalogue
 from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
-from server.jobs import JobStore, StoreError
+from server.jobs import JobStore, StoreError, now_ms
 from server.log_tail import LogTail
 from server.middleware import chain, header_signal
 from server.notices import Notices
@@ -68,7 +68,7 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
         max_ended=settings.max_history,
         tell=lambda sentence: notices.say("job store", sentence),
     )
-    clients = Clients()
+    clients = Clients(now_ms() * 1000)
     credentials = Credentials()
     pool = WorkerPool(workers, settings.jobs_per_worker, lambda services: folders.adopt(services.model_folders))
     app[keys.ACCESS] = access

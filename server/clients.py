@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from server.journal import Journals
 from server.protocol.frames import Frame, Message
 from server.wire import encode
 
@@ -52,6 +53,12 @@ class Packed:
             return cls(encode({"type": frame.type, "data": frame.data}), replaces=frame.replaces)
         return cls(None, frame.plain, frame.described, frame.replaces)
 
+    def numbered(self, seq: int | None) -> "Packed":
+        """The same with its number in the client's journal, for who asked for numbers."""
+        if seq is None or self.text is None:
+            return self
+        return Packed(numbered(self.text, seq), replaces=self.replaces)
+
     @property
     def size(self) -> int:
         """Bytes it may occupy."""
@@ -63,6 +70,8 @@ class Client:
 
     def __init__(self, sid: str, socket: Socket, drop: Callable[[], None]) -> None:
         self.sid = sid
+        self.counts = False
+        """The client wants every message with its number."""
         self.describes_previews = False
         """The client asked for previews that name their node."""
         self._socket = socket
@@ -78,8 +87,10 @@ class Client:
         """Take the client's feature flags; only a true JSON `true` counts."""
         self.describes_previews = flags.get("supports_preview_metadata") is True
 
-    def put(self, packed: Packed) -> None:
-        """Queue a frame; it never waits. A client that fell too far behind is dropped instead."""
+    def put(self, packed: Packed, seq: int | None = None) -> None:
+        """Queue a frame, `seq` is its number; it never waits. A client that fell too far behind is dropped instead."""
+        if self.counts:
+            packed = packed.numbered(seq)
         key: str | int = next(self._serial)
         if packed.replaces is not None and len(self._waiting) >= BACKLOG:
             key = packed.replaces
@@ -127,12 +138,25 @@ class Client:
 class Clients:
     """All sockets. Several may share an id (two tabs, or a reconnect that overtakes its predecessor's end)."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        """Messages are numbered from `first` on, which must be higher than what an earlier run came to."""
         self._clients: list[Client] = []
+        self._journals = Journals(first)
 
     def add(self, client: Client) -> None:
         """From now on `client` hears what concerns its id."""
         self._clients.append(client)
+
+    def follow(self, client: Client, since: int) -> int | None:
+        """Number the messages to `client` from now on, which is not added yet, and queue those after `since` that it
+        missed. Returns the number of the last; None if it must be told anew, because `since` is too old or 0."""
+        journal = self._journals.begin(client.sid)
+        client.counts = True
+        missed = journal.since(since)
+        client.put(Packed(journal_mark(journal.last, complete=missed is not None)))
+        for seq, text in missed or ():
+            client.put(Packed(text), seq)
+        return None if missed is None else journal.last
 
     def remove(self, client: Client) -> None:
         """Forget this socket, and only this one."""
@@ -147,10 +171,14 @@ class Clients:
         for frame in frames:
             everyone = isinstance(frame, Message) and frame.everyone
             listeners = [client for client in self._clients if everyone or (sid is not None and client.sid == sid)]
-            if listeners:
+            journal = self._journals.of(sid) if sid is not None else None
+            if everyone:
+                self._tell(Packed.of(frame), listeners)
+            elif listeners or (journal is not None and isinstance(frame, Message)):
                 packed = Packed.of(frame)
+                seq = journal.add(packed.text) if journal is not None and packed.text is not None else None
                 for client in listeners:
-                    client.put(packed)
+                    client.put(packed, seq)
 
     def offer(self, sid: str | None, packed: Packed) -> None:
         """Queue a frame that may be lost for the sockets with this id, or (None) for all."""
@@ -160,6 +188,19 @@ class Clients:
 
     def broadcast(self, message: Message) -> None:
         """Queue a message for all sockets."""
-        packed = Packed.of(message)
-        for client in self._clients:
+        self._tell(Packed.of(message), self._clients)
+
+    def _tell(self, packed: Packed, listeners: Iterable[Client]) -> None:
+        """Queue what is for everyone. It has no number: it says how things are, and the next one says so again."""
+        for client in listeners:
             client.put(packed)
+
+
+def numbered(text: str, seq: int) -> str:
+    """A message, which is a JSON object, with its number in it."""
+    return f'{text[:-1]},"seq":{seq}}}'
+
+
+def journal_mark(last: int, *, complete: bool) -> str:
+    """What a client that asked for what it missed hears first."""
+    return encode({"type": "missed", "data": {"last": last, "complete": complete}})

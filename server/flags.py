@@ -30,6 +30,9 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         "--enable-cors-header", nargs="?", const="*", metavar="ORIGIN", help="let other sites call the API"
     )
     parser.add_argument("--max-upload-size", type=float, default=100, metavar="MIB", help="largest body of a request")
+    parser.add_argument(
+        "--max-queue", type=_at_least_one, default=20_000, metavar="N", help="jobs that may wait (default 20,000)"
+    )
     parser.add_argument("--front-end-root", type=Path, metavar="FOLDER", help="serve another built editor")
     parser.add_argument(
         "--preview-method",
@@ -75,6 +78,7 @@ def settings_of(options: argparse.Namespace, *, editor: Path, version: str, argv
         port=options.port,
         editor=options.front_end_root or editor,
         max_upload_size=int(options.max_upload_size * MEBIBYTE),
+        max_queue=options.max_queue,
         compress=options.enable_compress_response_body,
         cors_origin=options.enable_cors_header,
         tls_cert=options.tls_certfile,

@@ -1,6 +1,6 @@
-"""The last lines of the server's log, for the panel of an editor: kept for who asks, told to who subscribed.
+"""The last lines of the log, for the panel of an editor: kept for who asks, told to who subscribed.
 
-Of this process only: what a worker prints goes where the server's own output goes. Nothing is written to a file.
+What workers log is among them; what is merely printed is not. Nothing is written to a file.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from server.clients import Client, Packed
-from server.described import described, text
+from server.described import described, text, whole
 from server.errors import ApiError
 from server.keys import CLIENTS, DISPATCHER, SETTINGS, SOCKETS, STORE
 from server.protocol.frames import Message, features, status
@@ -25,11 +25,21 @@ def routes() -> list[web.RouteDef]:
 
 
 @described(
-    query={"clientId": text("whose jobs to tell; one is made up if there is none", maxLength=MAX_CLIENT_ID)},
+    query={
+        "clientId": text("whose jobs to tell; one is made up if there is none", maxLength=MAX_CLIENT_ID),
+        "since": whole("number the messages, and repeat those after this one; 0 to begin", minimum=0),
+    },
     answers={101: None},
 )
 async def join(request: web.Request) -> web.WebSocketResponse:
-    """Events as text frames, previews as binary ones; `clientId` names whose jobs to tell, `status` answers with it."""
+    """Events as text frames, previews as binary ones; `clientId` names whose jobs to tell, `status` answers with it.
+
+    With `since` each message about a job has a number `seq`, and a client that comes back gives the last one that it
+    heard: what it missed follows, after a message `missed` whose `complete` says whether that is all of it.
+    """
+    since = request.query.get("since")
+    if since is not None and not (since.isascii() and since.isdigit() and len(since) < 17):
+        raise ApiError(400, "invalid_request", f"'since' must be a whole number from 0 on, not '{since[:40]}'.")
     sid = request.query.get("clientId") or uuid.uuid4().hex
     if len(sid) > MAX_CLIENT_ID:
         raise ApiError(400, "invalid_client_id", f"'clientId' must be text of at most {MAX_CLIENT_ID} characters.")
@@ -41,7 +51,8 @@ async def join(request: web.Request) -> web.WebSocketResponse:
     client = Client(sid, socket, transport.abort if transport is not None else _nothing)
     store = request.app[STORE]
     client.put(Packed.of(status(store.remaining, store.paused, sid)))
-    for frame in request.app[DISPATCHER].catch_up(sid):
+    told = since is not None and request.app[CLIENTS].follow(client, int(since)) is not None
+    for frame in () if told else request.app[DISPATCHER].catch_up(sid):
         client.put(Packed.of(frame))
     request.app[CLIENTS].add(client)
     request.app[SOCKETS].add(socket)

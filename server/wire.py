@@ -36,6 +36,12 @@ def json_response(value: object, *, status: int = 200, headers: Mapping[str, str
     return web.Response(text=encode(value), status=status, content_type="application/json", headers=headers)
 
 
+async def large_json_response(value: Callable[[], object]) -> web.Response:
+    """The same of what `value` gives, which may be long: made and worded in a thread."""
+    text = await asyncio.to_thread(lambda: encode(value()))
+    return web.Response(text=text, content_type="application/json")
+
+
 def threaded(handler: Callable[[web.Request], web.StreamResponse]) -> Handler:
     """Make a request handler of a plain function that touches files, by running it in a thread."""
 

@@ -97,7 +97,12 @@ async function handle(state, request, response) {
   }
   if (path === "/packs") return json(state.packs);
   if (path === "/queue" && body !== null) {
-    const { delete: ids = [] } = JSON.parse(body);
+    const { delete: ids = [], pause, move } = JSON.parse(body);
+    if (move) reorder(state, move);
+    if (pause !== undefined) {
+      state.isPaused = pause;
+      void work(state);
+    }
     state.queue = state.queue.filter((job) => !ids.includes(job.id));
     broadcastStatus(state);
     return response.end();
@@ -109,7 +114,11 @@ async function handle(state, request, response) {
   if (path === "/history") return json(state.history);
   if (path === "/queue") {
     const item = (job) => [job.number, job.id, job.prompt, job.extra, []];
-    return json({ queue_running: state.running ? [item(state.running)] : [], queue_pending: state.queue.map(item) });
+    return json({
+      queue_running: state.running ? [item(state.running)] : [],
+      queue_pending: state.queue.map(item),
+      queue_paused: state.isPaused === true,
+    });
   }
   if (path.startsWith("/history/")) {
     const id = path.slice(9);
@@ -223,8 +232,19 @@ function validate(objectInfo, prompt) {
   };
 }
 
+/** Numbers say the order; those of waiting jobs are given out anew. */
+function reorder(state, { prompt_id, to, before, after }) {
+  const numbers = state.queue.map((job) => job.number);
+  const moved = state.queue.find((job) => job.id === prompt_id);
+  const rest = state.queue.filter((job) => job !== moved);
+  const at = (id) => rest.findIndex((job) => job.id === id);
+  const place = before ? at(before) : after ? at(after) + 1 : to === "front" ? 0 : rest.length;
+  state.queue = rest.toSpliced(place, 0, moved);
+  state.queue.forEach((job, index) => Object.assign(job, { number: numbers[index] }));
+}
+
 async function work(state) {
-  if (state.running) return;
+  if (state.running || state.isPaused) return;
   const job = state.queue.shift();
   if (!job) return;
   state.running = job;

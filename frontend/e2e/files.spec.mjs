@@ -1,12 +1,15 @@
 /** Opening and saving: both formats, pictures, the server's workflows, and files that are none. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ask, openFile, page, shoot, useEditor } from "./harness.mjs";
 import { discPng } from "./png.mjs";
 
 const TEMPLATE = fileURLToPath(new URL("../tests/graph/testdata/sdxl_simple_example.workflow.json", import.meta.url));
+const PARITY = fileURLToPath(new URL("../../../shared/parity/workflows/", import.meta.url));
 useEditor();
 
 const file = (name, content, mimeType = "application/json") => ({ name, mimeType, buffer: Buffer.from(content) });
@@ -38,6 +41,54 @@ test("a picture that carries a workflow opens as that workflow", async () => {
   await openFile(page, file("made.png", picture, "image/png"));
   await page.waitForFunction(() => document.title.includes("made"));
   assert.equal((await ask(page, "workflow")).revision, 7);
+});
+
+/** A latent, as SaveLatent writes it: text in the header of a safetensors file. */
+function latent(texts) {
+  const tensor = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
+  const header = Buffer.from(JSON.stringify({ __metadata__: texts, latent_tensor: tensor }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, header, Buffer.alloc(4)]);
+}
+
+test("a latent that carries a workflow opens as that workflow", async () => {
+  const workflow = await ask(page, "workflow");
+  const bytes = latent({ workflow: JSON.stringify({ ...workflow, revision: 8 }) });
+  await openFile(page, file("kept.latent", bytes, "application/octet-stream"));
+  await page.waitForFunction(() => document.title.includes("kept"));
+  assert.equal((await ask(page, "workflow")).revision, 8);
+});
+
+test("A1111's text opens as a graph that says the same", async () => {
+  const text =
+    "a lighthouse <lora:waves:0.5>\nNegative prompt: fog\nSteps: 9, Sampler: Euler a, Seed: 77, Size: 192x256";
+  await openFile(page, file("words.txt", text, "text/plain"));
+  await page.waitForFunction(() => document.title.includes("words"));
+  const nodes = Object.values(await promptOf());
+  const inputsOf = (type) => nodes.find((node) => node.class_type === type).inputs;
+  assert.deepEqual(
+    [inputsOf("KSampler").steps, inputsOf("KSampler").seed, inputsOf("KSampler").sampler_name],
+    [9, 77, "euler_ancestral"],
+  );
+  assert.deepEqual([inputsOf("EmptyLatentImage").width, inputsOf("EmptyLatentImage").height], [192, 256]);
+  assert.equal(inputsOf("LoraLoader").strength_model, 0.5);
+  await page.waitForTimeout(200);
+  await shoot(page, "files-a1111");
+});
+
+test("every published template opens in a tab of its own and is written as it was read", async () => {
+  const folder = existsSync(PARITY) ? PARITY : fileURLToPath(new URL("../tests/graph/testdata/", import.meta.url));
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".workflow.json"));
+  assert.ok(names.length >= 6);
+  for (const name of names) {
+    const text = await readFile(join(folder, name), "utf8");
+    await openFile(page, file(name, text));
+    await page.waitForFunction((title) => document.title.includes(title), name.replace(/\.json$/, ""));
+    assert.deepEqual(await ask(page, "workflow"), JSON.parse(text), name);
+    await page.keyboard.press("Alt+w");
+  }
+  assert.deepEqual(await ask(page, "tabs"), ["Text to image"]);
 });
 
 const BAD = [

@@ -38,7 +38,10 @@ export function useEditor() {
   after(() => editor.close());
   beforeEach(async () => {
     await page.evaluate(() => indexedDB.deleteDatabase("heddle"));
-    await page.evaluate(() => sessionStorage.clear());
+    await page.evaluate(() => {
+      sessionStorage.clear();
+      localStorage.removeItem("heddle.habits");
+    });
     await page.reload();
     await ready(page);
   });

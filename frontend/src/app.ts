@@ -6,6 +6,7 @@ import type { CanvasView } from "./canvas/view.ts";
 import type { ServerApi } from "./protocol/api.ts";
 import type { DocumentState, Editor } from "./store/editor.ts";
 import type { Files } from "./store/files.ts";
+import type { HabitStore } from "./store/habits.ts";
 import type { Layout } from "./store/layout.ts";
 import type { Saving } from "./store/saving.ts";
 import type { Tabs } from "./store/tabs.ts";
@@ -23,6 +24,7 @@ export interface App {
   readonly saving: Saving;
   readonly queue: Queue;
   readonly layout: Layout;
+  readonly habits: HabitStore;
   readonly view: CanvasView;
   readonly gestures: GestureHolder;
 }

@@ -9,8 +9,11 @@ import { Shell } from "./panels/Shell.tsx";
 import { ServerApi } from "./protocol/api.ts";
 import { Database } from "./store/database.ts";
 import { Drafting } from "./store/drafting.ts";
+import { AutoRun } from "./store/auto_run.ts";
+import { keepPreferences } from "./store/preferences.ts";
 import { Drafts } from "./store/drafts.ts";
 import { Editor } from "./store/editor.ts";
+import { HabitStore } from "./store/habits.ts";
 import { Layout } from "./store/layout.ts";
 import { Queue } from "./store/queue.ts";
 import { Files } from "./store/files.ts";
@@ -47,10 +50,12 @@ function start(): void {
     saving: new Saving({ editor, api, tabs, versions: new Versions(database) }),
     queue: new Queue(editor, api),
     layout,
+    habits: new HabitStore(),
     view,
     gestures: new GestureHolder(),
   };
   window.__heddle = makeTestHandle(app, database);
+  keepPreferences(app.editor, localStorage);
   listenToKeys(app);
   const root = document.getElementById("root");
   if (!root) throw new Error("The page has no element “root”.");
@@ -64,6 +69,7 @@ function start(): void {
   runner.watch((message) => tabs.receive(message, performance.now()));
   app.queue.start();
   app.runner.start();
+  new AutoRun(app.editor, app.runner).start();
   void takeUp(app, new Drafts(database));
 }
 

@@ -90,6 +90,17 @@ class IpAdapter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StyleModel:
+    """What makes words of the style of a picture."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    text_width: int
+    """Of the words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """Pictures that an unCLIP model is to imitate."""
 
@@ -145,6 +156,50 @@ class RowControl:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Gligen:
+    """Layers that let a UNet see named boxes."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    text_width: int
+    """Of the pooled texts that name boxes."""
+    widths: Mapping[str, int]
+    """Which transformers have such a layer -> its width."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextBox:
+    """A rectangle of latent cells, and what is in it."""
+
+    embedding: Tensor
+    """(1, width) pooled text"""
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grounding:
+    """Named boxes that a condition shows."""
+
+    net: Gligen
+    boxes: tuple[TextBox, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowGround:
+    """Named boxes in a batch on its way through the network."""
+
+    net: Gligen
+    first: int
+    """Row of the batch that it begins with."""
+    objects: Tensor
+    """(n, boxes, width) where the network computes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """What a network is told of one condition besides its tokens."""
 
@@ -154,6 +209,8 @@ class Told:
     """(1 or N, c, h, w), laid over the latent, whose channels they follow."""
     controls: tuple[RowControl, ...] = ()
     """What steers it from outside; only of a whole batch."""
+    grounds: tuple[RowGround, ...] = ()
+    """The boxes that it sees; only of a whole batch."""
 
 
 class Scene(NamedTuple):
@@ -301,6 +358,8 @@ class Condition:
     """Networks that steer by pictures; what they say is added up."""
     seen: tuple[Seen, ...] = ()
     """What a model that was trained with pictures in the place of texts is shown."""
+    grounding: Grounding | None = None
+    """What the picture shows where."""
 
 
 Conditioning = tuple[Condition, ...]

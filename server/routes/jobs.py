@@ -1,6 +1,5 @@
 """`/jobs`: every job in every state, with its times; and how one is cancelled."""
 
-import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +10,7 @@ from server.keys import DISPATCHER, STORE
 from server.protocol.prompts import is_prompt_id
 from server.protocol.records import job_details, job_summary
 from server.routes.queue import read_object
-from server.wire import encode, json_response
+from server.wire import json_response, large_json_response
 
 _STATES = ("pending", "in_progress", "completed", "failed", "cancelled")
 _MOST = 2**62
@@ -68,10 +67,7 @@ async def get_jobs(request: web.Request) -> web.Response:
     jobs, total = await request.app[STORE].selected(chosen)
     pagination = {"offset": offset, "limit": limit, "total": total, "has_more": offset + len(jobs) < total}
 
-    def text() -> str:
-        return encode({"jobs": [job_summary(job) for job in jobs], "pagination": pagination})
-
-    return web.Response(text=await asyncio.to_thread(text), content_type="application/json")
+    return await large_json_response(lambda: {"jobs": [job_summary(job) for job in jobs], "pagination": pagination})
 
 
 @described(refusal="JobRefusal")
@@ -81,7 +77,7 @@ async def get_job(request: web.Request) -> web.Response:
     if job is None:
         return json_response({"error": "Job not found"}, status=404)
     progress = request.app[DISPATCHER].progress(job.job_id)
-    return json_response(job_details(job) | ({} if progress is None else {"progress": progress}))
+    return await large_json_response(lambda: job_details(job) | ({} if progress is None else {"progress": progress}))
 
 
 @described(refusal="JobRefusal")

@@ -5,10 +5,11 @@ from typing import Any
 
 from aiohttp import web
 
+from executor.folders import linked
 from server import pictures
 from server.described import described
 from server.errors import ApiError
-from server.files import existing, user_headers
+from server.files import user_headers
 from server.keys import FOLDERS
 from server.wire import json_response, threaded
 
@@ -63,8 +64,8 @@ def get_preview(request: web.Request) -> web.Response:
     index = int(words["path_index"]) if words["path_index"].isdecimal() and len(words["path_index"]) < 9 else -1
     if not 0 <= index < len(roots):
         raise ApiError(404, "not_found", f"There is no model folder {words['folder'][:80]!r} of this number.")
-    model = existing(roots[index], words["filename"])
-    picture = None if model is None else pictures.model_preview(model)
+    model = linked(roots[index], words["filename"])
+    picture = pictures.model_preview(model) if model.is_file() else None
     if picture is None:
         raise ApiError(404, "not_found", f"There is no picture of '{words['filename'][:80]}'.")
     return web.Response(body=picture, headers=user_headers("preview.webp", "image/webp"))
@@ -72,7 +73,7 @@ def get_preview(request: web.Request) -> web.Response:
 
 def _described(name: str, path: Path, roots: tuple[Path, ...]) -> dict[str, Any]:
     facts = path.stat()
-    index = next((at for at, root in enumerate(roots) if path.is_relative_to(root.resolve())), 0)
+    index = next((at for at, root in enumerate(roots) if path.is_relative_to(root)), 0)
     return {
         "name": name,
         "pathIndex": index,

@@ -135,7 +135,7 @@ async def _added(request: web.Request, asked: PromptRequest, validation: Validat
         raise ApiError(409, "duplicate_prompt_id", message) from None
     except QueueFull:
         message = f"{request.app[SETTINGS].max_queue} jobs wait already; try again when some have ended."
-        raise ApiError(429, "queue_full", message) from None
+        raise ApiError(429, "queue_full", message, headers={"Retry-After": "10"}) from None
     finally:
         if kept and place is None:
             credentials.drop([new.job_id])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.folders import Folders, ModelFolder
+from executor.folders import Folders, ModelFolder, PathError
 
 
 @pytest.fixture
@@ -41,3 +41,21 @@ def test_an_adopted_folder_is_searched_in_the_order_of_its_roots(folders: Folder
     assert folders.model("mine", "one.safetensors") == tmp_path / "b" / "one.safetensors"
     assert folders.model("mine", "deep/two.ckpt") == tmp_path / "a" / "deep" / "two.ckpt"
     assert folders.models["loras"] == (tmp_path / "a",), "others stay as they are"
+
+
+def test_models_that_lie_elsewhere_are_offered_and_found_by_their_links(folders: Folders, tmp_path: Path) -> None:
+    (tmp_path / "a" / "linked.safetensors").symlink_to(tmp_path / "b" / "one.safetensors")
+    (tmp_path / "a" / "disk").symlink_to(tmp_path / "b")
+    (tmp_path / "a" / "round").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "broken.safetensors").symlink_to(tmp_path / "gone")
+    assert folders.list("loras") == [
+        "deep/two.ckpt", "disk/one.safetensors", "disk/three.GGUF", "linked.safetensors", "one.safetensors",
+    ]  # fmt: skip
+    for name in folders.list("loras"):
+        assert folders.model("loras", name).is_file()
+
+
+@pytest.mark.parametrize("name", ["../b/notes.txt", "deep/../../b/notes.txt", "/etc/passwd", "", "a\\b", "broken"])
+def test_a_name_that_leaves_the_model_folder_is_refused(name: str, folders: Folders) -> None:
+    with pytest.raises(PathError):
+        folders.model("loras", name)

@@ -14,7 +14,7 @@ import pytest
 from executor.events import NodeFailed, NodePreview, NodeProgress, NodeStarted, RunFinished, RunInterrupted
 from executor.process import ProcessWorker
 from executor.worker import Job, WorkerLost
-from tests.executor.toys import broken_worker, definitions, prompt, report, run, shown, toy_worker
+from tests.executor.toys import broken_worker, definitions, prompt, report, run, shown, talking_worker, toy_worker
 
 SUM = "a = Number 3\nb = Add a 1\ns = Show b"
 LONG = "s1 = Steps 1000 0.02\ns = Show s1"
@@ -272,3 +272,13 @@ async def test_a_process_that_is_well_says_so_and_one_that_hangs_is_silent(worke
     await until(lambda silent: silent > 2.5)
     os.kill(worker.pid, signal.SIGCONT)
     await until(lambda silent: silent < 1)
+
+
+async def test_what_it_logs_is_logged_here(tmp_path, caplog):
+    worker = ProcessWorker(talking_worker, tmp_path)
+    await worker.definitions()
+    await worker.close()
+    [record] = [record for record in caplog.records if record.name == "toys"]
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("a word from within\nTraceback")
+    assert "ValueError: inside" in record.getMessage()

@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -267,6 +268,15 @@ def toy_worker(
         report,
         unload,
     )
+
+
+def talking_worker(root: Path) -> InProcessWorker:
+    """One that has something to say while it is made."""
+    try:
+        raise ValueError("inside")
+    except ValueError:
+        logging.getLogger("toys").warning("a word from %s", "within", exc_info=True)
+    return toy_worker(root)
 
 
 def broken_worker(reason: str) -> InProcessWorker:

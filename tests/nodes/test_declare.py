@@ -14,13 +14,14 @@ from nodes.diffusion.sampling.samplers import SAMPLERS
 from nodes.diffusion.sampling.schedules import SCHEDULERS
 from nodes.registration import BUILT_IN
 
+NEWER: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "newer.json").read_text())
+"""Classes that came, or changed, after the recorded ones, as published templates connect them."""
 RECORDED: dict[str, dict[str, Any]] = {
     name: recorded
     for file in sorted((Path(__file__).parent / "data").glob("nodes*.json"))
     for name, recorded in json.loads(file.read_text()).items()
+    if name not in NEWER
 }
-NEWER: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "newer.json").read_text())
-"""Classes that came after the recorded ones, as published templates connect them."""
 NODES = builtin_nodes()
 Thing = Annotated[object, Socket("THING")]
 

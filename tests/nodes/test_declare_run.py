@@ -75,7 +75,7 @@ def test_a_switch_asks_for_the_branch_that_it_passes_on() -> None:
     [("a", "a"), (1.5, "1.5"), (True, "True"), ({"é": [1]}, '{\n  "é": [\n    1\n  ]\n}'), ([{1}], "[{1}]")],
 )
 def test_any_value_is_shown_as_text(value: object, text: str) -> None:
-    assert preview_any(source=value) == Shown({"text": [text]})
+    assert preview_any(source=value) == Shown({"text": [text]}, (text,))
 
 
 def even_steps(*, steps: int | None, input_types: Mapping[str, str], mode: str = "x") -> list[str]:

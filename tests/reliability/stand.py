@@ -64,6 +64,8 @@ class Stand:
     flags: tuple[str, ...] = ()
     light: bool = False
     """Its worker has the nodes of `light_nodes` and no torch."""
+    watched: bool = True
+    """Its event loop is watched for stalls, which makes it slower."""
     port: int = 0
     process: subprocess.Popen[str] | None = None
     announced: str = ""
@@ -113,7 +115,8 @@ class Stand:
 
     def _environment(self) -> dict[str, str]:
         light = {"HEDDLE_LIGHT": "1"} if self.light else {}
-        return {**os.environ, "HF_HUB_OFFLINE": "1", **light}
+        unwatched = {} if self.watched else {"HEDDLE_UNWATCHED": "1"}
+        return {**os.environ, "HF_HUB_OFFLINE": "1", **light, **unwatched}
 
     def start_fails(self, seconds: float = 60.0) -> str:
         """Start a server that must refuse to; what it says."""
@@ -272,10 +275,12 @@ def install_pack(base: Path) -> None:
 
 
 @contextlib.contextmanager
-def standing_server(base: Path, *flags: str, pack: bool = True, light: bool = False) -> Iterator[Stand]:
+def standing_server(
+    base: Path, *flags: str, pack: bool = True, light: bool = False, watched: bool = True
+) -> Iterator[Stand]:
     """A server that is ready, and is ended with the block. `pack`: with the hostile one, which a light server cannot
     have."""
-    stand = Stand(base, flags, light)
+    stand = Stand(base, flags, light, watched)
     if pack and not light:
         install_pack(base)
     stand.start()

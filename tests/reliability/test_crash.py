@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.cases import Case, Table, run_case
-from tests.reliability.kills import Evidence, kill_again_and_again, kill_while_saving
+from tests.reliability.kills import Evidence, kill_again_and_again, kill_two_servers, kill_while_saving
 from tests.reliability.stand import ENDED, Stand, hostile, node, saving, standing_server
 from tests.reliability.standing import StandingError, check_jobs
 
@@ -35,7 +35,7 @@ NO_STRACE = None if STRACE else "there is no strace"
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """What ten kills of a real server left."""
-    return kill_again_and_again(tmp_path_factory.mktemp("killed"), rounds=10, seed=7, light=True)
+    return kill_two_servers(tmp_path_factory.mktemp("killed"), rounds=10, seed=7, light=True)
 
 
 def test_cr_01_after_ten_kills_every_accepted_job_has_ended_once_and_in_order(evidence: Evidence) -> None:

@@ -59,9 +59,9 @@ def test_a_command_that_runs_one_job_takes_the_first_gpu(tmp_path):
 
 
 EVERY_FLAG = """
---require-token --listen 127.0.0.1 --port 1 --tls-keyfile a --tls-certfile b --enable-cors-header *
---max-upload-size 7.5 --base-directory base --output-directory out --input-directory in --temp-directory temp
---user-directory user --extra-model-paths-config a.yaml b.yaml --extra-model-paths-config c.yaml
+--max-queue 9 --require-token --listen 127.0.0.1 --port 1 --tls-keyfile a --tls-certfile b
+--enable-cors-header * --max-upload-size 7.5 --base-directory base --output-directory out --input-directory in
+--temp-directory temp --user-directory user --extra-model-paths-config a.yaml b.yaml --extra-model-paths-config c.yaml
 --auto-launch --disable-auto-launch
 --front-end-root dist --preview-method taesd --disable-all-custom-nodes --whitelist-custom-nodes one two
 --verbose DEBUG --log-stdout --enable-compress-response-body --cuda-device 1 --cpu --dont-print-server

@@ -80,17 +80,21 @@ def model(metadata: dict[str, str]) -> bytes:
     return struct.pack("<Q", len(header)) + header
 
 
-@pytest.mark.parametrize("source", ["beside", "header", "none", "damaged"])
+@pytest.mark.parametrize("source", ["beside", "header", "link", "none", "damaged"])
 async def test_the_picture_of_a_model_lies_beside_it_or_in_its_header(server: Server, source):
     folder = server.folders.models["checkpoints"][0]
-    covers = {"header": json.dumps([base64.b64encode(picture("PNG")).decode()]), "damaged": '["?"]'}
+    cover = json.dumps([base64.b64encode(picture("PNG")).decode()])
+    covers = {"header": cover, "link": cover, "damaged": '["?"]'}
     (folder / "a.safetensors").write_bytes(model({"ssmd_cover_images": covers[source]} if source in covers else {}))
+    if source == "link":
+        (folder / "a.safetensors").rename(folder.parent / "elsewhere.safetensors")
+        (folder / "a.safetensors").symlink_to(folder.parent / "elsewhere.safetensors")
     if source == "beside":
         (folder / "a.preview.png").write_bytes(picture("PNG"))
     url = f"{server.url}/api/experiment/models/preview/checkpoints/0/a.safetensors"
     async with server.session.get(url) as answer:
         body = await answer.read()
-        assert answer.status == (200 if source in ("beside", "header") else 404)
+        assert answer.status == (404 if source in ("none", "damaged") else 200)
     if answer.status == 200:
         assert answer.content_type == "image/webp"
         assert Image.open(io.BytesIO(body)).size == (4, 4)

@@ -59,7 +59,7 @@ function pasteText(app: App, text: string, at: Point, withIncoming: boolean): vo
   }
   const taken = Object.values(editor.document.nodes).some((node) => node.pos[0] === at[0] && node.pos[1] === at[1]);
   const free: Point = taken ? [at[0] + OFFSET, at[1] + OFFSET] : at;
-  const { nodes, links } = pasteNodes(editor.document, raw, free, withIncoming);
-  editor.do({ ...addNodes(nodes, links), label: "paste" });
+  const { nodes, links, reroutes } = pasteNodes(editor.document, raw, free, withIncoming);
+  editor.do({ ...addNodes(nodes, links, reroutes), label: "paste" });
   editor.select(nodes.map((node) => node.id));
 }

@@ -2,7 +2,7 @@
 import type { App } from "../app.ts";
 import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
 import { addNodes, moveNodes, removeNodes, setCollapsed, setModes } from "../graph/commands.ts";
-import { BYPASSED, type Mode, MUTED, nodesOf, type NodeId, type Point } from "../graph/document.ts";
+import { BYPASSED, linksOf, type Mode, MUTED, nodesOf, type NodeId, type Point } from "../graph/document.ts";
 import { parseJson } from "../graph/json.ts";
 import type { Action } from "./action.ts";
 import { dropGroup, hasGroup, renameGroup } from "./place_actions.ts";
@@ -16,10 +16,10 @@ function toggleMode({ editor }: App, mode: Mode, label: string): void {
 }
 
 /** The selected nodes where they stand, or all of them anew. Pinned ones stay. */
-async function arrangeNodes({ editor, view, layout }: App): Promise<void> {
+async function arrangeNodes({ editor, view, layout }: App, part: ReadonlySet<NodeId>): Promise<void> {
   const { boxes } = view.scene;
-  const isPart = editor.selection.size > 1;
-  const chosen = isPart ? [...editor.selection] : nodesOf(editor.document).map((node) => node.id);
+  const isPart = part.size > 1;
+  const chosen = isPart ? [...part] : nodesOf(editor.document).map((node) => node.id);
   const ids = chosen.filter((id) => !editor.node(id)?.pinned);
   const corner = cornerOf(ids.flatMap((id) => editor.node(id) ?? []));
   try {
@@ -35,6 +35,15 @@ async function arrangeNodes({ editor, view, layout }: App): Promise<void> {
   } catch (error) {
     editor.toast("error", error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The selected nodes and all that feeds them. */
+function branchOf({ editor }: App): ReadonlySet<NodeId> {
+  const found = new Set(editor.selection);
+  const links = linksOf(editor.document);
+  // A set grows while it is walked.
+  for (const id of found) for (const link of links) if (link.target === id) found.add(link.source);
+  return found;
 }
 
 function cornerOf(nodes: readonly { readonly pos: Point }[]): Point {
@@ -71,8 +80,8 @@ function duplicate(editor: App["editor"], withIncoming: boolean): void {
   const chosen = [...editor.selection].flatMap((id) => editor.node(id) ?? []);
   const [left, top] = cornerOf(chosen);
   const copied = parseJson(copyNodes(editor.document, editor.selection, editor.definitions));
-  const { nodes, links } = pasteNodes(editor.document, copied, [left + BESIDE, top + BESIDE], withIncoming);
-  editor.do({ ...addNodes(nodes, links), label: "duplicate" });
+  const { nodes, links, reroutes } = pasteNodes(editor.document, copied, [left + BESIDE, top + BESIDE], withIncoming);
+  editor.do({ ...addNodes(nodes, links, reroutes), label: "duplicate" });
   editor.select(nodes.map((node) => node.id));
 }
 
@@ -169,7 +178,14 @@ export const EDIT_ACTIONS: readonly Action[] = [
     id: "arrange",
     title: "Arrange selection or all",
     shortcuts: ["Ctrl+Shift+F"],
-    run: (app) => void arrangeNodes(app),
+    run: (app) => void arrangeNodes(app, app.editor.selection),
+  },
+  {
+    id: "arrange-branch",
+    title: "Arrange it and what feeds it",
+    shortcuts: [],
+    isEnabled: hasSelection,
+    run: (app) => void arrangeNodes(app, branchOf(app)),
   },
   ...nudges,
 ];

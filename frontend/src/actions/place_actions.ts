@@ -3,8 +3,8 @@ import type { App } from "../app.ts";
 import { boundingOf as frameOf, nodesInGroup } from "../canvas/dragging.ts";
 import { groupTitle } from "../canvas/geometry.ts";
 import { align, type Alignment, ALIGNMENTS, type Box, distribute, type Moves } from "../graph/align.ts";
-import { moveNodes, removeNodes, setPinned } from "../graph/commands.ts";
-import type { NodeId, Point } from "../graph/document.ts";
+import { moveNodes, removeNodes, setModes, setPinned } from "../graph/commands.ts";
+import { BYPASSED, type Mode, MUTED, type NodeId, type Point } from "../graph/document.ts";
 import { addGroup, type Bounding, boundingOf, editGroup, newGroup, removeGroup } from "../graph/place_commands.ts";
 import type { Action } from "./action.ts";
 
@@ -63,6 +63,16 @@ export function renameGroup(app: App): void {
   withGroup(app, (index) => app.editor.ui.setState({ renamingGroup: index }));
 }
 
+/** Sets the mode on all nodes of the group, or takes it off when all have it. */
+function toggleModeInGroup(app: App, mode: Mode, label: string): void {
+  withGroup(app, (index) => {
+    const { editor, view } = app;
+    const ids = nodesInGroup(editor, view, index);
+    const all = ids.every((id) => editor.node(id)?.mode === mode);
+    if (ids.length > 0) editor.do(setModes(ids, all ? 0 : mode, label));
+  });
+}
+
 /** The selected group goes, its nodes stay. */
 export function dropGroup(app: App): void {
   withGroup(app, (index) => {
@@ -109,6 +119,20 @@ export const PLACE_ACTIONS: readonly Action[] = [
     shortcuts: [],
     isEnabled: hasGroup,
     run: (app) => withGroup(app, (index) => app.editor.select(nodesInGroup(app.editor, app.view, index))),
+  },
+  {
+    id: "bypass-group",
+    title: "Bypass the nodes in it",
+    shortcuts: [],
+    isEnabled: hasGroup,
+    run: (app) => toggleModeInGroup(app, BYPASSED, "bypass group"),
+  },
+  {
+    id: "mute-group",
+    title: "Mute the nodes in it",
+    shortcuts: [],
+    isEnabled: hasGroup,
+    run: (app) => toggleModeInGroup(app, MUTED, "mute group"),
   },
   {
     id: "remove-group",

@@ -1,11 +1,16 @@
 /** Looking: fit, zoom, panels, adding by search. */
 import type { App } from "../app.ts";
 import { toScreen } from "../canvas/viewport.ts";
+import type { UiState } from "../store/ui_state.ts";
 import type { Action } from "./action.ts";
 
 function addNode({ editor, view }: App): void {
   const at = view.middle;
   editor.openSearch(at, view.onPage(toScreen(view.viewport, at)));
+}
+
+function toggleSide({ editor }: App, wanted: NonNullable<UiState["side"]>): void {
+  editor.ui.setState(({ side }) => ({ side: side === wanted ? null : wanted }));
 }
 
 export const VIEW_ACTIONS: readonly Action[] = [
@@ -22,15 +27,27 @@ export const VIEW_ACTIONS: readonly Action[] = [
   {
     id: "toggle-outline",
     title: "Show or hide the outline",
-    shortcuts: ["N"],
-    run: ({ editor }) => editor.ui.setState(({ isOutlineOpen }) => ({ isOutlineOpen: !isOutlineOpen })),
+    shortcuts: ["O"],
+    run: (app) => toggleSide(app, "outline"),
   },
   {
     id: "find",
     title: "Find a node, value or model",
     shortcuts: ["Ctrl+F"],
     worksInFields: true,
-    run: ({ editor }) => editor.ui.setState(({ finds }) => ({ isOutlineOpen: true, finds: finds + 1 })),
+    run: ({ editor }) => editor.ui.setState(({ finds }) => ({ side: "outline" as const, finds: finds + 1 })),
+  },
+  {
+    id: "toggle-library",
+    title: "Show or hide the node library",
+    shortcuts: ["N"],
+    run: (app) => toggleSide(app, "nodes"),
+  },
+  {
+    id: "toggle-workflows",
+    title: "Show or hide the workflows",
+    shortcuts: ["W"],
+    run: (app) => toggleSide(app, "workflows"),
   },
   {
     id: "toggle-queue",
@@ -43,6 +60,21 @@ export const VIEW_ACTIONS: readonly Action[] = [
     title: "Show or hide the problems",
     shortcuts: ["Alt+P"],
     run: ({ editor }) => editor.ui.setState(({ isProblemsOpen }) => ({ isProblemsOpen: !isProblemsOpen })),
+  },
+  {
+    id: "toggle-navigation",
+    title: "Let the wheel pan and a drag select, or not",
+    shortcuts: ["Alt+V"],
+    run: ({ editor }) => {
+      const navigation = editor.ui.getState().navigation === "classic" ? "standard" : "classic";
+      editor.ui.setState({ navigation });
+      editor.toast(
+        "info",
+        navigation === "standard"
+          ? "Standard: a drag selects, the wheel pans, Ctrl and the wheel zoom."
+          : "Classic: a drag pans, the wheel zooms, Ctrl and a drag select.",
+      );
+    },
   },
   {
     id: "toggle-theme",

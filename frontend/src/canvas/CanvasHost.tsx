@@ -1,6 +1,7 @@
 /** Puts the canvas, the node layer and the overlay on the page and feeds pointer events to the gestures. */
 import { type DragEvent, useEffect, useRef } from "react";
 import { useApp, useUi } from "../app.ts";
+import { addNode, DRAGGED_NODE } from "../actions/add_node.ts";
 import { listenToClipboard } from "../actions/clipboard_events.ts";
 import type { Point } from "../graph/document.ts";
 import { Gestures, type Overlay } from "./gestures.ts";
@@ -9,6 +10,7 @@ import { NodeLayer } from "./NodeLayer.tsx";
 import { typeColour } from "./palette.ts";
 import { bend } from "./curves.ts";
 import { listenToPointer } from "./pointer_events.ts";
+import { toWorld } from "./viewport.ts";
 
 export function CanvasHost() {
   const app = useApp();
@@ -55,10 +57,19 @@ export function CanvasHost() {
   useEffect(() => app.view.retheme(), [app, theme]);
 
   const over = (event: DragEvent): void => {
-    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+    if (event.dataTransfer.types.some((type) => type === "Files" || type === DRAGGED_NODE)) event.preventDefault();
   };
   const drop = (event: DragEvent): void => {
-    if (event.defaultPrevented || event.dataTransfer.files.length === 0) return;
+    if (event.defaultPrevented) return;
+    const definition = app.editor.definitions.get(event.dataTransfer.getData(DRAGGED_NODE));
+    if (definition) {
+      event.preventDefault();
+      const box = event.currentTarget.getBoundingClientRect();
+      addNode(app, definition, toWorld(app.view.viewport, [event.clientX - box.left, event.clientY - box.top]));
+      host.current?.focus({ preventScroll: true });
+      return;
+    }
+    if (event.dataTransfer.files.length === 0) return;
     event.preventDefault();
     void app.files.openFiles([...event.dataTransfer.files]);
   };

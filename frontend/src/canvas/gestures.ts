@@ -7,6 +7,7 @@ import { parseJson } from "../graph/json.ts";
 import { socketsOf, type Sockets } from "../graph/sockets.ts";
 import type { Editor } from "../store/editor.ts";
 import { Dragging, linksNamed } from "./dragging.ts";
+import { putReroute } from "./reroute_node.ts";
 import { edgeSpeed } from "./edge_pan.ts";
 import { type Hit, linksAcross } from "./hit.ts";
 import { AT_REST, type Effect, type Gesture, type PointerInput, reducePointer, shifted } from "./pointer.ts";
@@ -41,6 +42,8 @@ export class Gestures {
   private gesture: Gesture = AT_REST;
   private linkFrom: SocketRef | null = null;
   private rerouted: Link | null = null;
+  /** All links of an output, which are dragged to another one together. */
+  private bundle: readonly Link[] = [];
   private marqueeBase: ReadonlySet<NodeId> | null = null;
   private resizeFrom: Point | null = null;
   private isSpaceHeld = false;
@@ -80,6 +83,7 @@ export class Gestures {
       ctrl: event.ctrlKey || event.metaKey,
       alt: event.altKey,
       space: this.isSpaceHeld,
+      voidSelects: this.editor.ui.getState().navigation === "standard",
       hit,
       isSelected,
       time: event.timeStamp,
@@ -117,7 +121,8 @@ export class Gestures {
   endLink(): void {
     this.linkFrom = null;
     this.rerouted = null;
-    this.view.hideLink(null);
+    this.bundle = [];
+    this.view.hideLinks([]);
     this.overlay.hideLink();
     this.overlay.showReason(null, [0, 0]);
     this.editor.ui.setState({ linking: null });
@@ -169,6 +174,8 @@ export class Gestures {
         return this.endLink();
       case "break":
         return editor.do({ ...disconnect(this.linksAt(effect.socket)), label: "break links" });
+      case "reroute-node":
+        return putReroute(this.editor, this.view, effect.socket, this.linksAt(effect.socket));
       case "link-click":
         return this.clickLink(effect.id);
       case "resize":
@@ -210,8 +217,8 @@ export class Gestures {
     const chosen = [...editor.selection].flatMap((id) => editor.node(id) ?? []);
     const at: Point = [Math.min(...chosen.map((node) => node.pos[0])), Math.min(...chosen.map((node) => node.pos[1]))];
     const copied = parseJson(copyNodes(editor.document, editor.selection, editor.definitions));
-    const { nodes, links } = pasteNodes(editor.document, copied, at);
-    editor.do(addNodes(nodes, links));
+    const { nodes, links, reroutes } = pasteNodes(editor.document, copied, at);
+    editor.do(addNodes(nodes, links, reroutes));
     editor.select(nodes.map((node) => node.id));
   }
 
@@ -262,13 +269,20 @@ export class Gestures {
     const { editor, view } = this;
     this.linkFrom = from;
     this.rerouted = null;
+    this.bundle = from.side === "output" && keep ? this.linksAt(from) : [];
+    const [first] = this.bundle;
+    if (first) {
+      const index = this.socketsAt(first.target).inputs.findIndex(({ name }) => name === first.input);
+      this.linkFrom = { node: first.target, side: "input", index };
+      view.hideLinks(this.bundle.map(({ id }) => id));
+    }
     if (from.side === "input" && !keep) {
       const name = this.socketsAt(from.node).inputs[from.index]?.name;
       const link = name === undefined ? undefined : linkInto(editor.document, from.node, name);
       if (link) {
         this.rerouted = link;
         this.linkFrom = { node: link.source, side: "output", index: link.output };
-        view.hideLink(link.id);
+        view.hideLinks([link.id]);
       }
     }
     editor.ui.setState({ linking: { from: this.linkFrom, type: this.typeOf(this.linkFrom) } });
@@ -304,6 +318,12 @@ export class Gestures {
     const { rerouted } = this;
     if (!from) return;
     const proposal = this.propose(from, hit);
+    if (this.bundle.length > 0) {
+      const source = proposal && "ends" in proposal ? proposal.ends : null;
+      if (source) this.moveBundle({ node: source.source, side: "output", index: source.output });
+      else if (proposal && "reason" in proposal && proposal.reason !== "") this.editor.toast("info", proposal.reason);
+      return this.endLink();
+    }
     if (proposal && "ends" in proposal) {
       const { ends } = proposal;
       const isSame = rerouted?.target === ends.target && rerouted.input === ends.input;
@@ -318,6 +338,21 @@ export class Gestures {
       return;
     }
     this.endLink();
+  }
+
+  /** Those that do not fit the other output stay where they are. */
+  private moveBundle(output: SocketRef): void {
+    const ends = this.bundle.flatMap(({ target, input }): LinkEnds[] => {
+      const index = this.socketsAt(target).inputs.findIndex(({ name }) => name === input);
+      const proposal = this.join(output, { node: target, side: "input", index });
+      return proposal && "ends" in proposal ? [proposal.ends] : [];
+    });
+    this.editor.do({
+      label: "move links",
+      recipe: (draft) => {
+        for (const each of ends) connect(each).recipe(draft);
+      },
+    });
   }
 
   /** What dropping here would do: a link, a refusal, or nothing. */

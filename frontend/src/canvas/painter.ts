@@ -30,7 +30,7 @@ export interface Content {
   readonly group: number | null;
   readonly runs: { readonly [node: string]: NodeRun };
   readonly palette: Palette;
-  readonly hiddenLink: LinkId | null;
+  readonly hiddenLinks: ReadonlySet<LinkId>;
   readonly marked: ReadonlySet<LinkId>;
   /** Not painted here since they follow the pointer. */
   readonly lifted: Places | null;
@@ -115,7 +115,7 @@ export class Painter {
     const leave = lifted ? liftedLinks(scene, lifted) : NO_LINKS;
     const curves = scene.index
       .curvesIn(visible)
-      .filter(({ link }) => link.id !== content.hiddenLink && !leave.has(link));
+      .filter(({ link }) => !content.hiddenLinks.has(link.id) && !leave.has(link));
     drawLinks(pen, curves, palette, { marked: content.marked, selection, scale });
     drawReroutes(pen, curves, scene.document.reroutes, palette, scale);
     const inView = scene.index.nodesIn(visible);
@@ -180,7 +180,7 @@ function isSame(a: Content, b: Content): boolean {
     a.group === b.group &&
     a.runs === b.runs &&
     a.palette === b.palette &&
-    a.hiddenLink === b.hiddenLink &&
+    a.hiddenLinks === b.hiddenLinks &&
     a.marked === b.marked &&
     a.lifted === b.lifted &&
     a.bodies === b.bodies

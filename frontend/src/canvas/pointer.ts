@@ -20,6 +20,8 @@ export interface PointerInput {
   readonly alt: boolean;
   /** Space is held: the next drag pans, wherever it begins. */
   readonly space: boolean;
+  /** A drag of the void selects rather than pans: the standard way of moving about, not the classic one. */
+  readonly voidSelects: boolean;
   readonly hit: Hit;
   /** Whether the node under the pointer was selected already. */
   readonly isSelected: boolean;
@@ -44,6 +46,7 @@ export type Effect =
   | { readonly do: "link-drop"; readonly x: number; readonly y: number; readonly hit: Hit }
   | { readonly do: "link-cancel" }
   | { readonly do: "break"; readonly socket: SocketRef }
+  | { readonly do: "reroute-node"; readonly socket: SocketRef }
   | { readonly do: "link-click"; readonly id: LinkId; readonly x: number; readonly y: number }
   | { readonly do: "resize"; readonly id: NodeId; readonly dx: number; readonly dy: number }
   | { readonly do: "resize-end"; readonly id: NodeId }
@@ -85,7 +88,16 @@ interface Pinch {
 export type Gesture =
   | { readonly kind: "idle"; readonly lastTap: Tap | null }
   | { readonly kind: "pressed"; readonly start: PointerInput; readonly lastTap: Tap | null }
-  | { readonly kind: "panning"; readonly pointer: number; readonly x: number; readonly y: number }
+  /** `slot` is the socket that it began on with the middle button, until it moves. */
+  | {
+      readonly kind: "panning";
+      readonly pointer: number;
+      readonly x: number;
+      readonly y: number;
+      readonly slot?: SocketRef;
+    }
+  /** Up and down zooms around `at`. */
+  | { readonly kind: "zooming"; readonly pointer: number; readonly at: Point; readonly y: number }
   | { readonly kind: "dragging"; readonly pointer: number; readonly x: number; readonly y: number }
   | {
       readonly kind: "marquee";
@@ -107,9 +119,10 @@ export interface Step {
 export const AT_REST: Gesture = { kind: "idle", lastTap: null };
 
 /** A click may drift this far, in pixels; fingers are less steady. */
-const DRIFT = 4;
+const DRIFT = 6;
 const TOUCH_DRIFT = 10;
 const DOUBLE_CLICK_MS = 350;
+const ZOOM_A_PIXEL = 0.01;
 
 const to = (gesture: Gesture, ...effects: readonly Effect[]): Step => ({ gesture, effects });
 
@@ -125,11 +138,20 @@ export function reducePointer(gesture: Gesture, input: PointerInput): Step {
     case "panning":
       if (isSecondFinger(gesture, input)) return pinch(gesture.pointer, [gesture.x, gesture.y], input);
       if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
-      if (input.type === "up") return to(AT_REST);
+      if (input.type === "up")
+        return gesture.slot ? to(AT_REST, { do: "reroute-node", socket: gesture.slot }) : to(AT_REST);
+      if (gesture.slot && Math.hypot(input.x - gesture.x, input.y - gesture.y) < DRIFT) return to(gesture);
       return to(
-        { ...gesture, x: input.x, y: input.y },
+        { kind: "panning", pointer: gesture.pointer, x: input.x, y: input.y },
         { do: "pan", dx: input.x - gesture.x, dy: input.y - gesture.y },
       );
+    case "zooming": {
+      if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
+      if (input.type === "up") return to(AT_REST);
+      const [x, y] = gesture.at;
+      const factor = Math.exp((gesture.y - input.y) * ZOOM_A_PIXEL);
+      return to({ ...gesture, y: input.y }, { do: "zoom", x, y, factor });
+    }
     case "dragging": {
       if (input.pointer !== gesture.pointer || input.type === "down") return to(gesture);
       const moved = movedBy(gesture, input);
@@ -175,7 +197,10 @@ export function shifted(gesture: Gesture, dx: number, dy: number): Gesture {
 }
 
 function press(input: PointerInput, lastTap: Tap | null): Step {
-  if (input.button === 1 || input.space) return to({ kind: "panning", pointer: input.pointer, x: input.x, y: input.y });
+  if (input.button === 1 || input.space) {
+    const slot = input.button === 1 && input.hit.kind === "socket" ? { slot: input.hit.socket } : {};
+    return to({ kind: "panning", pointer: input.pointer, x: input.x, y: input.y, ...slot });
+  }
   if (input.button === 2 && input.ctrl) {
     return to({ kind: "cutting", pointer: input.pointer, x: input.x, y: input.y });
   }
@@ -208,7 +233,8 @@ function beginDrag(start: PointerInput, input: PointerInput): Step {
         const end: Point = [input.x, input.y];
         return to({ kind: "cutting", pointer, x: input.x, y: input.y }, { do: "cut", from: [x, y], to: end });
       }
-      if (start.shift || start.ctrl) {
+      if (start.shift && start.ctrl) return to({ kind: "zooming", pointer, at: [x, y], y: input.y });
+      if (start.shift || start.ctrl || (start.voidSelects && hit.kind === "void" && !start.isTouch)) {
         const rect = rectOf([x, y], [input.x, input.y]);
         const isAdding = start.shift;
         return to({ kind: "marquee", pointer, x, y, isAdding }, { do: "marquee", rect, isAdding });
@@ -283,6 +309,7 @@ function cancel(gesture: Gesture): Step {
     case "idle":
     case "pressed":
     case "panning":
+    case "zooming":
     case "pinching":
       return to(AT_REST);
   }

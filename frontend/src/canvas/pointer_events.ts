@@ -39,7 +39,9 @@ export function listenToPointer(
     if (!event.ctrlKey && !event.metaKey && scrollsItself(event)) return;
     event.preventDefault();
     const [x, y] = at(event);
-    if (event.shiftKey && !event.ctrlKey) view.panBy(-(event.deltaX || event.deltaY), 0);
+    const zooms = event.ctrlKey || event.metaKey;
+    if (event.shiftKey && !zooms) view.panBy(-(event.deltaX || event.deltaY), 0);
+    else if (!zooms && app.editor.ui.getState().navigation === "standard") view.panBy(-event.deltaX, -event.deltaY);
     else view.zoomAt(x, y, wheelFactor(event));
   };
   const stop = new AbortController();

@@ -48,7 +48,7 @@ export class CanvasView {
   private palette: Palette | null = null;
   private size: Point = [0, 0];
   private drag: Drag | null = null;
-  private hiddenLink: LinkId | null = null;
+  private hiddenLinks: ReadonlySet<LinkId> = NOTHING;
   private marked: ReadonlySet<LinkId> = NOTHING;
   private frame = 0;
   /** Counts the changes of which nodes have a body. */
@@ -274,8 +274,9 @@ export class CanvasView {
     this.invalidate();
   }
 
-  hideLink(id: LinkId | null): void {
-    this.hiddenLink = id;
+  hideLinks(ids: readonly LinkId[]): void {
+    if (ids.length === 0 && this.hiddenLinks.size === 0) return;
+    this.hiddenLinks = ids.length === 0 ? NOTHING : new Set(ids);
     this.invalidate();
   }
 
@@ -344,7 +345,7 @@ export class CanvasView {
       group,
       runs: this.editor.runs.getState().nodes,
       palette,
-      hiddenLink: this.hiddenLink,
+      hiddenLinks: this.hiddenLinks,
       marked: this.marked,
       lifted: this.drag?.places ?? null,
       bodies: this.bodyChanges,

@@ -1,8 +1,20 @@
 /** A selection as text for the system's clipboard, and back: nodes with their links, as a small workflow file. */
-import { type GraphNode, type NodeId, type Point, type WorkflowDocument, linksOf, nodeId } from "./document.ts";
+import {
+  type GraphNode,
+  type NodeId,
+  type Point,
+  type Reroute,
+  type RerouteId,
+  type WorkflowDocument,
+  linksOf,
+  nodeId,
+  rerouteId,
+  reroutesOf,
+} from "./document.ts";
 import { type LinkEnds, nextNodeId } from "./commands.ts";
 import type { Definitions } from "./definitions.ts";
 import { asNumber, asString, isArray, isObject, type Json, writeJson } from "./json.ts";
+import { nextRerouteId } from "./place_commands.ts";
 import { readWorkflow } from "./read_workflow.ts";
 import { writeWorkflow } from "./write_workflow.ts";
 
@@ -14,14 +26,14 @@ const INCOMING = "heddle_incoming";
  * have them too.
  */
 export function copyNodes(document: WorkflowDocument, ids: ReadonlySet<NodeId>, definitions: Definitions): string {
+  const inside = linksOf(document).filter((link) => ids.has(link.source) && ids.has(link.target));
+  const passed = inside.flatMap((link) => reroutesOf(document, link));
   const part: WorkflowDocument = {
     ...document,
     nodes: Object.fromEntries(Object.entries(document.nodes).filter(([id]) => ids.has(nodeId(id)))),
-    links: Object.fromEntries(
-      Object.entries(document.links).filter(([, link]) => ids.has(link.source) && ids.has(link.target)),
-    ),
+    links: Object.fromEntries(inside.map((link) => [link.id, link])),
     groups: [],
-    reroutes: {},
+    reroutes: Object.fromEntries(passed.map((reroute) => [reroute.id, reroute])),
   };
   const incoming = linksOf(document)
     .filter((link) => ids.has(link.target) && !ids.has(link.source))
@@ -37,6 +49,8 @@ export function isCopiedNodes(raw: Json): boolean {
 export interface Pasted {
   readonly nodes: readonly GraphNode[];
   readonly links: readonly LinkEnds[];
+  /** The points that the links among these nodes pass. */
+  readonly reroutes: readonly Reroute[];
 }
 
 /**
@@ -55,13 +69,24 @@ export function pasteNodes(document: WorkflowDocument, copied: Json, at: Point, 
     const pos: Point = [at[0] + node.pos[0] - left, at[1] + node.pos[1] - top];
     return { ...node, id, pos, saved: node.saved && { ...node.saved, id: Number(id) } };
   });
+  const firstPoint = Number(nextRerouteId(document));
+  const points = Object.values(source.reroutes);
+  const pointIds = new Map(points.map((reroute, index) => [reroute.id, rerouteId(firstPoint + index)]));
+  const pointOf = (id: RerouteId | null): RerouteId | null => (id === null ? null : (pointIds.get(id) ?? null));
+  const reroutes = points.map(({ id, parent, pos }): Reroute => ({
+    id: pointOf(id) ?? id,
+    parent: pointOf(parent),
+    pos: [at[0] + pos[0] - left, at[1] + pos[1] - top],
+    saved: null,
+  }));
   const links = linksOf(source).flatMap((link): LinkEnds[] => {
     const from = ids.get(link.source);
     const to = ids.get(link.target);
     if (!from || !to) return [];
-    return [{ source: from, output: link.output, target: to, input: link.input, type: link.type }];
+    const { output, input, type } = link;
+    return [{ source: from, output, target: to, input, type, via: pointOf(link.via) }];
   });
-  return { nodes, links: withIncoming ? [...links, ...incomingLinks(document, copied, ids)] : links };
+  return { nodes, reroutes, links: withIncoming ? [...links, ...incomingLinks(document, copied, ids)] : links };
 }
 
 function incomingLinks(document: WorkflowDocument, copied: Json, ids: ReadonlyMap<NodeId, NodeId>): LinkEnds[] {

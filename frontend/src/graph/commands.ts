@@ -9,6 +9,7 @@ import {
   type NodeId,
   type Point,
   type Reroute,
+  type RerouteId,
   type WorkflowDocument,
   linkId,
   linksOf,
@@ -65,16 +66,25 @@ export interface LinkEnds {
   readonly target: NodeId;
   readonly input: string;
   readonly type: string;
+  /** The last point that it passes; straight without. */
+  readonly via?: RerouteId | null;
 }
 
-/** Adds nodes and links among them; with `connect`, also links to what is there. */
-export function addNodes(nodes: readonly GraphNode[], links: readonly LinkEnds[] = []): Change {
+/** Adds nodes and links among them with their points; with `connect`, also links to what is there. */
+export function addNodes(
+  nodes: readonly GraphNode[],
+  links: readonly LinkEnds[] = [],
+  reroutes: readonly Reroute[] = [],
+): Change {
   return {
     label: nodes.length === 1 ? "add node" : "add nodes",
     recipe: (draft) => {
       const document = writable(draft);
       for (const node of nodes) document.nodes[node.id] = node;
       for (const ends of links) putLink(draft, ends);
+      // A point that no link passes yet would be taken away with the next link.
+      for (const reroute of reroutes) document.reroutes[reroute.id] = reroute;
+      dropUnusedReroutes(draft);
     },
   };
 }
@@ -97,7 +107,7 @@ function putLink(draft: Draft<WorkflowDocument>, ends: LinkEnds): void {
   for (const link of Object.values(document.links)) {
     if (link.target === ends.target && link.input === ends.input) delete document.links[link.id];
   }
-  document.links[id] = { ...ends, id, via: null, saved: null };
+  document.links[id] = { ...ends, id, via: ends.via ?? null, saved: null };
   dropUnusedReroutes(draft);
 }
 

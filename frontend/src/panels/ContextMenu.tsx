@@ -4,6 +4,7 @@ import { type App, useApp, useUi } from "../app.ts";
 import { beginGroup } from "../actions/place_actions.ts";
 import { actionOf } from "../actions/registry.ts";
 import { disconnect, setColor } from "../graph/commands.ts";
+import { ALIGNMENTS } from "../graph/align.ts";
 import { addReroute, editGroup, removeReroute } from "../graph/place_commands.ts";
 import type { UiState } from "../store/ui_state.ts";
 import { ColourRow } from "./ColourRow.tsx";
@@ -18,10 +19,23 @@ interface Item {
   readonly run: () => void;
 }
 
-const FOR_NODES = ["rename", "copy", "duplicate", "mute", "bypass", "collapse", "pin", "group", "fit", "delete"];
-const FOR_SEVERAL = ["align-left", "align-top", "distribute-across", "distribute-down"];
-const FOR_CANVAS = ["select-all", "arrange", "fit-all", "toggle-snap", "undo", "redo"];
-const FOR_GROUP = ["rename-group", "fit-group", "select-in-group", "remove-group"];
+const FOR_NODES = [
+  "run-selected",
+  "rename",
+  "copy",
+  "duplicate",
+  "mute",
+  "bypass",
+  "collapse",
+  "pin",
+  "group",
+  "arrange-branch",
+  "fit",
+  "delete",
+];
+const FOR_SEVERAL = [...ALIGNMENTS.map((how) => `align-${how}`), "distribute-across", "distribute-down"];
+const FOR_CANVAS = ["select-all", "arrange", "fit-all", "toggle-snap", "toggle-navigation", "undo", "redo"];
+const FOR_GROUP = ["rename-group", "fit-group", "select-in-group", "bypass-group", "mute-group", "remove-group"];
 
 export function ContextMenu() {
   const menu = useUi((state) => state.menu);

@@ -4,14 +4,19 @@ import { nodeId } from "../graph/document.ts";
 import type { PackProblem } from "../protocol/jobs.ts";
 import type { Problem } from "../store/run_state.ts";
 import { CloseIcon, WarningIcon } from "./icons.tsx";
+import { MissingThings, useMissing } from "./MissingThings.tsx";
 
 export function Problems() {
-  const { editor } = useApp();
   const isOpen = useUi((state) => state.isProblemsOpen);
+  return isOpen && <OpenProblems />;
+}
+
+function OpenProblems() {
+  const { editor } = useApp();
   const problems = useRun((state) => state.problems);
   const packs = useUi((state) => state.packProblems);
-  if (!isOpen) return null;
-  const count = problems.length + packs.length;
+  const missing = useMissing();
+  const count = problems.length + packs.length + missing.choices.length + missing.classes.length;
   return (
     <section className="problems" aria-label="Problems">
       <header>
@@ -30,6 +35,7 @@ export function Problems() {
         {problems.map((problem, index) => (
           <ProblemItem key={`${problem.id}-${index}`} problem={problem} />
         ))}
+        <MissingThings missing={missing} />
         {packs.map((pack) => (
           <PackItem key={pack.name} pack={pack} />
         ))}

@@ -4,7 +4,7 @@ import { useApp, useRun } from "../app.ts";
 import { duration } from "../canvas/NodeTitle.tsx";
 import { differences, type Job, picturesOf } from "../protocol/jobs.ts";
 import { overallProgress } from "../store/run_state.ts";
-import { CloseIcon } from "./icons.tsx";
+import { CloseIcon, PauseIcon, PlayIcon } from "./icons.tsx";
 
 const WORDS = {
   running: "Running",
@@ -15,10 +15,12 @@ const WORDS = {
 } as const;
 
 const MOST_DIFFERENCES = 3;
+/** The kind of what is dragged; dropping it elsewhere means nothing. */
+const DRAGGED = "application/x-heddle-job";
 
 export function QueuePanel() {
   const { editor, queue } = useApp();
-  const { jobs, isLoaded } = useStore(queue.state);
+  const { jobs, isLoaded, isPaused } = useStore(queue.state);
   const alive = jobs.filter((job) => job.state === "running" || job.state === "pending");
   const ended = jobs.filter((job) => job.state !== "running" && job.state !== "pending");
   const waiting = alive.filter((job) => job.state === "pending").length;
@@ -26,6 +28,17 @@ export function QueuePanel() {
     <aside className="queue" aria-label="Queue">
       <header>
         <h2>Queue</h2>
+        {isPaused && <span className="badge paused">paused</span>}
+        <button
+          type="button"
+          className="tool"
+          aria-label={isPaused ? "Let the queue go on" : "Pause the queue after what runs"}
+          title={isPaused ? "Let the queue go on" : "Pause the queue after what runs"}
+          aria-pressed={isPaused}
+          onClick={() => void queue.pause(!isPaused)}
+        >
+          {isPaused ? <PlayIcon /> : <PauseIcon />}
+        </button>
         <button
           type="button"
           className="tool"
@@ -73,8 +86,26 @@ function JobItem({ job, before }: { readonly job: Job; readonly before: Job | un
   const [picture] = picturesOf(job);
   const isEnded = job.state !== "running" && job.state !== "pending";
   const name = `job ${job.number}`;
+  const isWaiting = job.state === "pending";
   return (
-    <article className={`job is-${job.state}`} data-job={job.id} data-state={job.state} aria-label={name}>
+    <article
+      className={`job is-${job.state}`}
+      data-job={job.id}
+      data-state={job.state}
+      aria-label={name}
+      draggable={isWaiting}
+      onDragStart={(event) => event.dataTransfer.setData(DRAGGED, job.id)}
+      onDragOver={(event) => {
+        if (isWaiting && event.dataTransfer.types.includes(DRAGGED)) event.preventDefault();
+      }}
+      onDrop={(event) => {
+        const id = event.dataTransfer.getData(DRAGGED);
+        if (id === "" || id === job.id) return;
+        event.preventDefault();
+        const { top, height } = event.currentTarget.getBoundingClientRect();
+        void queue.move(id, event.clientY < top + height / 2 ? { before: job.id } : { after: job.id });
+      }}
+    >
       {picture && (
         <a href={api.pictureUrl(picture)} target="_blank" rel="noreferrer" className="job-picture">
           <img src={api.pictureUrl(picture)} alt={picture.filename} loading="lazy" />
@@ -96,6 +127,7 @@ function JobItem({ job, before }: { readonly job: Job; readonly before: Job | un
               Run again
             </button>
           )}
+          {isWaiting && <MoveButtons job={job} name={name} />}
           {job.workflow && (
             <button type="button" className="text-button" onClick={() => void files.openJob(job)}>
               Open its workflow
@@ -112,6 +144,36 @@ function JobItem({ job, before }: { readonly job: Job; readonly before: Job | un
         </p>
       </div>
     </article>
+  );
+}
+
+function MoveButtons({ job, name }: { readonly job: Job; readonly name: string }) {
+  const { queue } = useApp();
+  const { jobs } = useStore(queue.state);
+  const waiting = jobs.filter(({ state }) => state === "pending");
+  const place = waiting.findIndex(({ id }) => id === job.id);
+  const [before, after] = [waiting[place - 1], waiting[place + 1]];
+  return (
+    <>
+      <button
+        type="button"
+        className="text-button"
+        aria-label={`Run ${name} sooner`}
+        disabled={!before}
+        onClick={() => before && void queue.move(job.id, { before: before.id })}
+      >
+        Sooner
+      </button>
+      <button
+        type="button"
+        className="text-button"
+        aria-label={`Run ${name} later`}
+        disabled={!after}
+        onClick={() => after && void queue.move(job.id, { after: after.id })}
+      >
+        Later
+      </button>
+    </>
   );
 }
 

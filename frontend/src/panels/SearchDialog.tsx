@@ -1,20 +1,17 @@
 /** The palette of node types: opened by a double-click, or by a link that is dropped where nothing is. */
 import { useEffect, useMemo, useRef, useState } from "react";
-import { useApp, useDocument, useUi } from "../app.ts";
-import { addNodes, type LinkEnds, newNode, nextNodeId } from "../graph/commands.ts";
-import { bestInput, bestOutput } from "../graph/connect.ts";
+import { useStore } from "zustand";
+import { addNode } from "../actions/add_node.ts";
+import { type App, useApp, useDocument, useUi } from "../app.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
-import type { NodeId } from "../graph/document.ts";
-import { socketsOf } from "../graph/sockets.ts";
-import { defaultSize, NOTHING_SHOWN, placeNode } from "../canvas/geometry.ts";
-import { typeColour } from "../canvas/palette.ts";
-import { widgetsOf } from "../graph/widgets.ts";
-import type { App } from "../app.ts";
 import type { UiState } from "../store/ui_state.ts";
-import { searchNodes, type Wanted } from "./node_search.ts";
+import { StarIcon } from "./icons.tsx";
+import { NodePreview, TypeChip } from "./NodePreview.tsx";
+import { searchNodes, socketTypes, type Wanted } from "./node_search.ts";
 
 const MOST_SHOWN = 60;
 type Search = NonNullable<UiState["search"]>;
+type Side = Wanted["side"];
 
 export function SearchDialog() {
   const search = useUi((state) => state.search);
@@ -24,17 +21,26 @@ export function SearchDialog() {
 function Palette({ search }: { readonly search: Search }) {
   const app = useApp();
   const definitions = useDocument((state) => state.definitions);
+  const habits = useStore(app.habits.state);
   const [query, setQuery] = useState("");
   const [active, setActive] = useState(0);
+  const [filters, setFilters] = useState<{ readonly [side in Side]: string }>({ input: "", output: "" });
+  // What was used of late when the palette opened: it must not reorder under the pointer.
+  const [{ recents }] = useState(habits);
   const list = useRef<HTMLDivElement>(null);
   const root = useRef<HTMLDivElement>(null);
   const wanted = wantedBy(app, search);
   const wantedSide = wanted?.side;
   const wantedType = wanted?.type;
   const found = useMemo(() => {
-    const filter = wantedSide && wantedType !== undefined ? { side: wantedSide, type: wantedType } : null;
-    return searchNodes(definitions.values(), query, filter).slice(0, MOST_SHOWN);
-  }, [definitions, query, wantedSide, wantedType]);
+    const asked: Wanted[] = wantedSide && wantedType !== undefined ? [{ side: wantedSide, type: wantedType }] : [];
+    for (const side of ["input", "output"] as const)
+      if (filters[side] !== "") asked.push({ side, type: filters[side] });
+    return searchNodes(definitions.values(), query, asked, { favourites: habits.favourites, recents }).slice(
+      0,
+      MOST_SHOWN,
+    );
+  }, [definitions, query, wantedSide, wantedType, filters, habits.favourites, recents]);
   const close = (): void => app.editor.ui.setState({ search: null });
   // Some browsers answer scrollIntoView with a promise, which is no clean-up.
   useEffect(() => {
@@ -52,9 +58,10 @@ function Palette({ search }: { readonly search: Search }) {
     return () => window.removeEventListener("pointerdown", outside, true);
   }, [app]);
   const choose = (definition: NodeDefinition | undefined): void => {
-    if (definition) add(app, search, definition);
+    if (definition) addNode(app, definition, search.at, search.from);
     close();
   };
+  const shown = found[active];
   return (
     <div
       ref={root}
@@ -62,8 +69,11 @@ function Palette({ search }: { readonly search: Search }) {
       role="dialog"
       aria-label="Add a node"
       style={{
-        left: Math.max(8, Math.min(search.screen[0], window.innerWidth - 460)),
-        top: Math.max(56, Math.min(search.screen[1], window.innerHeight - 480)),
+        left: Math.max(8, Math.min(search.screen[0], window.innerWidth - 700)),
+        top: Math.max(56, Math.min(search.screen[1], window.innerHeight - 450)),
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") close();
       }}
     >
       <div className="palette-field">
@@ -72,7 +82,7 @@ function Palette({ search }: { readonly search: Search }) {
           role="combobox"
           aria-expanded="true"
           aria-controls="palette-list"
-          aria-activedescendant={found[active] ? `palette-${active}` : undefined}
+          aria-activedescendant={shown ? `palette-${active}` : undefined}
           aria-label="Search nodes"
           placeholder={
             wanted ? `Nodes that ${wanted.side === "input" ? "take" : "give"} ${wanted.type}…` : "Search nodes…"
@@ -90,68 +100,101 @@ function Palette({ search }: { readonly search: Search }) {
               setActive(Math.min(found.length - 1, Math.max(0, active + step)));
             } else if (event.key === "Enter") {
               event.preventDefault();
-              choose(found[active]);
+              choose(shown);
+            } else if (event.altKey && event.code === "KeyF" && shown) {
+              event.preventDefault();
+              app.habits.toggleFavourite(shown.classType);
             } else if (event.key === "Escape") close();
           }}
         />
-        {wanted && <TypeChip type={wanted.type} />}
-      </div>
-      <div ref={list} id="palette-list" role="listbox" aria-label="Node types" tabIndex={-1} className="palette-list">
-        {found.map((definition, index) => (
-          <div
-            key={definition.classType}
-            id={`palette-${index}`}
-            role="option"
-            tabIndex={-1}
-            aria-selected={index === active}
-            className={index === active ? "palette-item active" : "palette-item"}
-            data-type={definition.classType}
-            onPointerMove={() => setActive(index)}
-            onClick={() => choose(definition)}
-            onKeyDown={() => {}}
-          >
-            <span className="palette-name">{definition.displayName}</span>
-            <span className="palette-category">{definition.category}</span>
-          </div>
-        ))}
-        {found.length === 0 && (
-          <p className="empty">
-            {definitions.size < 10 ? "The server is still loading its nodes." : "No node matches."}
-          </p>
+        {(["input", "output"] as const).map((side) =>
+          wanted?.side === side ? (
+            <TypeChip key={side} type={wanted.type} />
+          ) : (
+            <TypeFilter
+              key={side}
+              side={side}
+              types={socketTypes(definitions.values(), side)}
+              chosen={filters[side]}
+              onChoose={(type) => {
+                setFilters({ ...filters, [side]: type });
+                setActive(0);
+              }}
+            />
+          ),
         )}
       </div>
-      {found[active] && <Summary definition={found[active]} />}
+      <div className="palette-body">
+        <div ref={list} id="palette-list" role="listbox" aria-label="Node types" tabIndex={-1} className="palette-list">
+          {found.map((definition, index) => (
+            <div
+              key={definition.classType}
+              id={`palette-${index}`}
+              role="option"
+              tabIndex={-1}
+              aria-selected={index === active}
+              className={index === active ? "palette-item active" : "palette-item"}
+              data-type={definition.classType}
+              onPointerMove={() => setActive(index)}
+              onClick={() => choose(definition)}
+              onKeyDown={() => {}}
+            >
+              <span className="palette-name">
+                {definition.displayName}
+                {habits.favourites.has(definition.classType) && <StarIcon />}
+              </span>
+              <span className="palette-category">
+                {recents.includes(definition.classType) ? "used of late" : definition.category}
+              </span>
+            </div>
+          ))}
+          {found.length === 0 && (
+            <p className="empty">
+              {definitions.size < 10 ? "The server is still loading its nodes." : "No node matches."}
+            </p>
+          )}
+        </div>
+        {shown && (
+          <aside className="palette-summary">
+            <NodePreview definition={shown} />
+            <button
+              type="button"
+              className="text-button"
+              aria-pressed={habits.favourites.has(shown.classType)}
+              title="Alt+F"
+              onClick={() => app.habits.toggleFavourite(shown.classType)}
+            >
+              {habits.favourites.has(shown.classType) ? "No favourite any more" : "Make it a favourite"}
+            </button>
+          </aside>
+        )}
+      </div>
     </div>
   );
 }
 
-function TypeChip({ type }: { readonly type: string }) {
-  return (
-    <span className="type-chip">
-      <i style={{ background: typeColour(type, true) }} />
-      {type}
-    </span>
-  );
+interface FilterProps {
+  readonly side: Side;
+  readonly types: readonly string[];
+  readonly chosen: string;
+  readonly onChoose: (type: string) => void;
 }
 
-function Summary({ definition }: { readonly definition: NodeDefinition }) {
-  const inputs = [...new Set(definition.inputs.filter((input) => input.widget === null).map((input) => input.type))];
+function TypeFilter({ side, types, chosen, onChoose }: FilterProps) {
   return (
-    <footer className="palette-summary">
-      {definition.description !== "" && <p>{definition.description}</p>}
-      <div>
-        {inputs.map((type) => (
-          <TypeChip key={type} type={type} />
-        ))}
-        <span className="arrow" aria-label="gives">
-          →
-        </span>
-        {definition.outputs.map((output, index) => (
-          <TypeChip key={`${output.name}${index}`} type={output.type} />
-        ))}
-        {definition.outputs.length === 0 && <span className="type-chip">result</span>}
-      </div>
-    </footer>
+    <select
+      className="type-filter"
+      aria-label={side === "input" ? "Only nodes that take" : "Only nodes that give"}
+      value={chosen}
+      onChange={(event) => onChoose(event.currentTarget.value)}
+    >
+      <option value="">{side === "input" ? "takes…" : "gives…"}</option>
+      {types.map((type) => (
+        <option key={type} value={type}>
+          {type}
+        </option>
+      ))}
+    </select>
   );
 }
 
@@ -162,47 +205,4 @@ function wantedBy({ editor, view }: App, { from }: Search): Wanted | null {
   return editor.node(from.node) && type !== undefined
     ? { side: from.side === "output" ? "input" : "output", type }
     : null;
-}
-
-/** Adds the node where the search was opened, linked to the socket that it was opened from, as one step. */
-function add({ editor, view }: App, { at, from }: Search, definition: NodeDefinition): void {
-  const id = nextNodeId(editor.document);
-  const plain = newNode(id, definition.classType, [0, 0], defaultSize(definition));
-  const sockets = socketsOf(plain, definition);
-  const box = placeNode(plain, sockets, widgetsOf(plain, definition), NOTHING_SHOWN);
-  const links = from ? linkTo({ editor, view }, id, from, sockets) : [];
-  // The socket that the link ends in comes to where the link was dropped.
-  const first = links[0];
-  const socket =
-    first &&
-    (first.target === id ? box.inputs.find((input) => input.socket.name === first.input) : box.outputs[first.output]);
-  const [dx, dy] = socket ? [socket.x, socket.y] : [box.width / 2, 0];
-  const node = {
-    ...plain,
-    pos: [Math.round(at[0] - dx), Math.round(at[1] - dy)] as const,
-    size: [box.width, box.height] as const,
-  };
-  editor.do(addNodes([node], links));
-  editor.select([id]);
-}
-
-function linkTo(
-  { editor, view }: Pick<App, "editor" | "view">,
-  id: NodeId,
-  from: NonNullable<Search["from"]>,
-  sockets: ReturnType<typeof socketsOf>,
-): LinkEnds[] {
-  const box = view.scene.boxes.get(from.node);
-  if (!box || !editor.node(from.node)) return [];
-  if (from.side === "output") {
-    const type = box.outputs[from.index]?.socket.type ?? "*";
-    const input = bestInput(sockets, type, new Set());
-    return input ? [{ source: from.node, output: from.index, target: id, input: input.name, type }] : [];
-  }
-  const input = box.inputs[from.index]?.socket;
-  const output = input ? bestOutput(sockets, input.type) : -1;
-  if (!input || output < 0) return [];
-  return [
-    { source: id, output, target: from.node, input: input.name, type: sockets.outputs[output]?.type ?? input.type },
-  ];
 }

@@ -1,5 +1,5 @@
 /** The editor's frame: toolbar, outline, canvas, problems, and what opens above them. */
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { CanvasHost } from "../canvas/CanvasHost.tsx";
 import { overallProgress } from "../store/run_state.ts";
@@ -17,9 +17,13 @@ import { Toasts } from "./Toasts.tsx";
 import { Toolbar } from "./Toolbar.tsx";
 import { ZoomControls } from "./ZoomControls.tsx";
 
+// What is not open at the start is not loaded at the start.
+const NodeLibrary = lazy(() => import("./NodeLibrary.tsx"));
+const WorkflowsPanel = lazy(() => import("./WorkflowsPanel.tsx"));
+
 export function Shell() {
   const { editor } = useApp();
-  const isOutlineOpen = useUi((state) => state.isOutlineOpen);
+  const side = useUi((state) => state.side);
   const isQueueOpen = useUi((state) => state.isQueueOpen);
   const dialog = useUi((state) => state.dialog);
   const isEmpty = useDocument((state) => Object.keys(state.history.document.nodes).length === 0);
@@ -31,7 +35,11 @@ export function Shell() {
       <Toolbar />
       <TabStrip />
       <main className="workspace">
-        {isOutlineOpen && <Outline />}
+        {side === "outline" && <Outline />}
+        <Suspense fallback={<div className="outline" aria-busy="true" />}>
+          {side === "nodes" && <NodeLibrary />}
+          {side === "workflows" && <WorkflowsPanel />}
+        </Suspense>
         <div className="stage">
           <CanvasHost />
           {isEmpty && <p className="invitation">Double-click to add a node, or drop a workflow or a picture here.</p>}

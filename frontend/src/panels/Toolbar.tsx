@@ -9,6 +9,8 @@ import {
   ArrangeIcon,
   DownIcon,
   FitIcon,
+  FolderIcon,
+  LibraryIcon,
   NewIcon,
   OpenIcon,
   OutlineIcon,
@@ -16,17 +18,19 @@ import {
   PlusIcon,
   QueueIcon,
   RedoIcon,
+  RepeatIcon,
   SaveIcon,
   StopIcon,
   ThemeIcon,
   UndoIcon,
   WarningIcon,
 } from "./icons.tsx";
+import { useMissing } from "./MissingThings.tsx";
 
 export function Toolbar() {
   const canUndo = useDocument((state) => state.history.past.length > 0);
   const canRedo = useDocument((state) => state.history.future.length > 0);
-  const isOutlineOpen = useUi((state) => state.isOutlineOpen);
+  const side = useUi((state) => state.side);
   return (
     <header className="toolbar" role="toolbar" aria-label="Editor">
       <span className="logo" aria-hidden="true">
@@ -36,8 +40,14 @@ export function Toolbar() {
       </span>
       <strong className="brand">Heddle</strong>
       <span className="divider" />
-      <ActionButton action="toggle-outline" isPressed={isOutlineOpen}>
+      <ActionButton action="toggle-outline" isPressed={side === "outline"}>
         <OutlineIcon />
+      </ActionButton>
+      <ActionButton action="toggle-library" isPressed={side === "nodes"}>
+        <LibraryIcon />
+      </ActionButton>
+      <ActionButton action="toggle-workflows" isPressed={side === "workflows"}>
+        <FolderIcon />
       </ActionButton>
       <ActionButton action="add-node">
         <PlusIcon />
@@ -73,9 +83,12 @@ export function Toolbar() {
       <span className="spring" />
       <ConnectionStatus />
       <PackNotice />
+      <MissingNotice />
       <QueueCount />
       <QueueButton />
       <InterruptButton />
+      <RunOnChange />
+      <BatchCount />
       <RunButton />
     </header>
   );
@@ -190,12 +203,62 @@ function PackNotice() {
   );
 }
 
+/** What the workflow asks for and the server lacks. */
+function MissingNotice() {
+  const { editor } = useApp();
+  const { choices, classes } = useMissing();
+  const count = choices.length + classes.length;
+  if (count === 0) return null;
+  return (
+    <button
+      type="button"
+      className="pack-notice"
+      title="Models and nodes that this server does not have"
+      onClick={() => editor.ui.setState({ isProblemsOpen: true })}
+    >
+      <WarningIcon /> {count} missing
+    </button>
+  );
+}
+
 function InterruptButton() {
   const isActive = useRun((state) => state.queueRemaining > 0 || state.waiting.size > 0);
   return (
     <ActionButton action="interrupt" isDisabled={!isActive} className="tool interrupt">
       <StopIcon />
     </ActionButton>
+  );
+}
+
+function RunOnChange() {
+  const isOn = useUi((state) => state.runsOnChange);
+  return (
+    <ActionButton action="toggle-run-on-change" isPressed={isOn}>
+      <RepeatIcon />
+    </ActionButton>
+  );
+}
+
+const LARGEST_BATCH = 99;
+
+function BatchCount() {
+  const { editor } = useApp();
+  const batch = useUi((state) => state.batch);
+  return (
+    <label className="batch" title="How many times Run runs">
+      <span aria-hidden="true">×</span>
+      <input
+        type="number"
+        aria-label="Runs at once"
+        min={1}
+        max={LARGEST_BATCH}
+        value={batch}
+        onChange={({ currentTarget: { valueAsNumber } }) => {
+          if (Number.isInteger(valueAsNumber))
+            editor.ui.setState({ batch: Math.min(LARGEST_BATCH, Math.max(1, valueAsNumber)) });
+        }}
+      />
+    </label>
   );
 }
 

@@ -35,6 +35,8 @@ export interface Submission {
   readonly message: string | null;
 }
 
+export type QueuePlace = { readonly to: "front" | "back" } | { readonly before: string } | { readonly after: string };
+
 export interface Finished {
   readonly outputs: ReadonlyMap<string, NodeOutput>;
   readonly isSuccess: boolean;
@@ -93,10 +95,20 @@ export class ServerApi {
     await this.post("interrupt", promptId === undefined ? {} : { prompt_id: promptId });
   }
 
-  /** What runs, what waits, and the latest of what has ended. */
-  async jobs(): Promise<Job[]> {
+  /** What runs, what waits, and the latest of what has ended; and whether what waits is held back. */
+  async jobs(): Promise<{ jobs: Job[]; isPaused: boolean }> {
     const [queue, history] = await Promise.all([this.json("queue"), this.json(`history?max_items=${MOST_JOBS}`)]);
-    return parseJobs(queue, history);
+    return { jobs: parseJobs(queue, history), isPaused: isObject(queue) && queue["queue_paused"] === true };
+  }
+
+  /** Holds back what waits, or lets it go on. What runs goes on. */
+  async pauseQueue(pause: boolean): Promise<void> {
+    await this.post("queue", { pause });
+  }
+
+  /** Gives a waiting prompt another place: before or after another one, or at an end. */
+  async moveInQueue(promptId: string, place: QueuePlace): Promise<void> {
+    await this.post("queue", { move: { prompt_id: promptId, ...place } });
   }
 
   /** Takes waiting prompts out of the queue. */

@@ -1,16 +1,22 @@
 /** The jobs of the server, for the queue panel: asked for while it is open, whenever a run begins or ends. */
 import { createStore, type StoreApi } from "zustand/vanilla";
-import type { ServerApi } from "../protocol/api.ts";
+import type { QueuePlace, ServerApi } from "../protocol/api.ts";
 import type { Job } from "../protocol/jobs.ts";
 import type { Editor } from "./editor.ts";
 
 export interface QueueState {
   readonly jobs: readonly Job[];
   readonly isLoaded: boolean;
+  /** What waits is held back until somebody lets it go on. */
+  readonly isPaused: boolean;
 }
 
 export class Queue {
-  readonly state: StoreApi<QueueState> = createStore<QueueState>(() => ({ jobs: [], isLoaded: false }));
+  readonly state: StoreApi<QueueState> = createStore<QueueState>(() => ({
+    jobs: [],
+    isLoaded: false,
+    isPaused: false,
+  }));
   private readonly editor: Editor;
   private readonly api: ServerApi;
   private isAsking = false;
@@ -43,7 +49,7 @@ export class Queue {
     try {
       while (this.isStale) {
         this.isStale = false;
-        this.state.setState({ jobs: await this.api.jobs(), isLoaded: true });
+        this.state.setState({ ...(await this.api.jobs()), isLoaded: true });
       }
     } catch {
       // The connection's badge says so; it is asked again when it is back.
@@ -58,6 +64,14 @@ export class Queue {
       if (job.state === "running") return this.api.interrupt(job.id);
       return job.state === "pending" ? this.dequeue([job.id]) : this.api.forget([job.id]);
     });
+  }
+
+  async pause(isPaused: boolean): Promise<void> {
+    await this.asking(() => this.api.pauseQueue(isPaused));
+  }
+
+  async move(id: string, place: QueuePlace): Promise<void> {
+    await this.asking(() => this.api.moveInQueue(id, place));
   }
 
   async clearPending(): Promise<void> {

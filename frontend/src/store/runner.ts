@@ -3,6 +3,7 @@ import { newUuid } from "../graph/uuid.ts";
 import { setValue } from "../graph/commands.ts";
 import { expandTexts } from "../graph/expand_texts.ts";
 import { nodeId, type NodeId } from "../graph/document.ts";
+import { partOf } from "../graph/part_prompt.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
 import type { ServerApi, Submission } from "../protocol/api.ts";
@@ -84,22 +85,32 @@ export class Runner {
     if (this.editor.ui.getState().connection === "open") void this.resync();
   }
 
-  async run(front = false): Promise<void> {
+  /** As often as the batch says; each time with seeds of its own. */
+  async runBatch(front = false): Promise<void> {
+    const { batch } = this.editor.ui.getState();
+    for (let count = 0; count < batch; count += 1) if (!(await this.run({ front }))) return;
+  }
+
+  /** The whole workflow, or `only` these nodes and what they need. True when the server took it. */
+  async run({ front = false, only }: { front?: boolean; only?: Iterable<NodeId> } = {}): Promise<boolean> {
     const { editor } = this;
     if (!editor.documents.getState().hasDefinitions) {
       editor.toast("info", "The server is still loading its nodes; try again in a moment.");
-      return;
+      return false;
     }
     this.drawSeeds();
     const { document, definitions } = editor;
-    const prompt = expandTexts(writePrompt(document, definitions), { document, definitions }, Math.random, new Date());
+    const whole = expandTexts(writePrompt(document, definitions), { document, definitions }, Math.random, new Date());
+    const prompt = only ? partOf(whole, only, definitions) : whole;
     if (Object.keys(prompt).length === 0) {
-      editor.toast("info", "There is nothing to run: the workflow has no active node.");
-      return;
+      const what = only ? "nothing that is selected is active." : "the workflow has no active node.";
+      editor.toast("info", `There is nothing to run: ${what}`);
+      return false;
     }
     const workflow = writeWorkflow(document, definitions);
     const wasTaken = await this.send(Object.keys(prompt), (id) => this.api.submit(id, prompt, workflow, front));
     if (wasTaken) this.rememberSeeds();
+    return wasTaken;
   }
 
   /** Runs a job of the queue's panel once more, as it was. */

@@ -4,6 +4,7 @@
  */
 import { type JsonObject, writeJson } from "../graph/json.ts";
 import { replaceDocument } from "../graph/commands.ts";
+import { EMPTY_DOCUMENT } from "../graph/document.ts";
 import { readWorkflow } from "../graph/read_workflow.ts";
 import { writePrompt } from "../graph/write_prompt.ts";
 import { writeWorkflow } from "../graph/write_workflow.ts";
@@ -71,6 +72,24 @@ export class Saving {
       this.editor.toast("error", error instanceof Error ? error.message : String(error));
       return "failed";
     }
+  }
+
+  /** Gives a stored workflow another path. A tab that has it open goes along. */
+  async rename(path: string, target: string): Promise<void> {
+    if (!(await this.api.moveStored(path, target))) {
+      this.editor.toast("error", `“${target.replace(/\.json$/, "")}” exists already.`);
+      return;
+    }
+    const tab = this.tabs.withFile(path);
+    if (tab !== undefined) this.tabs.update(tab, { stored: target, name: baseName(target) });
+  }
+
+  /** Deletes a stored workflow. A tab that has it open keeps it, as one that is not saved. */
+  async delete(path: string): Promise<void> {
+    await this.api.deleteStored(path);
+    const tab = this.tabs.withFile(path);
+    if (tab !== undefined) this.tabs.update(tab, { stored: null, storedVersion: null, clean: { ...EMPTY_DOCUMENT } });
+    this.editor.toast("info", `“${baseName(path)}” was deleted on the server.`);
   }
 
   downloadWorkflow(): void {

@@ -35,10 +35,16 @@ export interface UiState {
   readonly closing: string | null;
   readonly renaming: NodeId | null;
   readonly renamingGroup: number | null;
+  /** Classic: a drag of the void pans, the wheel zooms. Standard: a drag selects, the wheel pans, Ctrl+wheel zooms. */
+  readonly navigation: "classic" | "standard";
   /** Dragged nodes keep to the grid; Shift does the opposite. */
   readonly isSnapping: boolean;
+  /** How many runs a press of Run asks for. */
+  readonly batch: number;
+  readonly runsOnChange: boolean;
   readonly linking: Linking | null;
-  readonly isOutlineOpen: boolean;
+  /** What stands at the left of the canvas. */
+  readonly side: "outline" | "nodes" | "workflows" | null;
   /** Counts the times that the way to finding a node was asked for. */
   readonly finds: number;
   readonly isProblemsOpen: boolean;
@@ -57,9 +63,12 @@ export const FIRST_UI: UiState = {
   closing: null,
   renaming: null,
   renamingGroup: null,
+  navigation: "classic",
   isSnapping: false,
+  batch: 1,
+  runsOnChange: false,
   linking: null,
-  isOutlineOpen: true,
+  side: "outline",
   finds: 0,
   isProblemsOpen: false,
   isQueueOpen: false,

@@ -23,6 +23,7 @@ const MOST = 60;
 
 export class Versions {
   private readonly database: Database;
+  private readonly watchers = new Set<() => void>();
 
   constructor(database: Database) {
     this.database = database;
@@ -41,6 +42,13 @@ export class Versions {
       store.add(version);
       for (const old of known.slice(MOST - 1)) store.delete(old.id);
     });
+    for (const watch of this.watchers) watch();
+  }
+
+  /** Tells when a version was kept; the answer stops it. */
+  watch(watcher: () => void): () => void {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
   }
 
   /** Those of a tab and of the file in it, the latest first. */

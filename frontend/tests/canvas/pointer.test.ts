@@ -19,6 +19,7 @@ const PLAIN: PointerInput = {
   ctrl: false,
   alt: false,
   space: false,
+  voidSelects: false,
   hit: VOID,
   isSelected: false,
   time: 0,
@@ -137,6 +138,25 @@ describe("on the void", () => {
     ],
     ["the middle button pans at once", [down(NODE, { button: 1 }), move(3, 4), up(3, 4)], ["pan 3,4"]],
     ["the right button does nothing", [down(VOID, { button: 2 }), move(30, 40), up()], []],
+    [
+      "with Ctrl and Shift a drag up and down zooms where it began",
+      [down(VOID, { ctrl: true, shift: true, x: 7, y: 100 }), move(7, 90), move(7, 80), up(7, 80)],
+      [`zoom ${Math.exp(0.1)} at 7,100`],
+    ],
+    [
+      "a drag selects when the void does, and Space still pans",
+      [
+        down(VOID, { voidSelects: true }),
+        move(30, 20),
+        up(30, 20),
+        down(VOID, { voidSelects: true, space: true }),
+        move(5, 0),
+        up(5, 0),
+      ],
+      ["marquee 0,0 30x20", "marquee-end", "pan 5,0"],
+    ],
+    ["the middle button on a socket asks for a reroute", [down(SOCKET, { button: 1 }), up()], ["reroute-node"]],
+    ["and pans when it is dragged", [down(SOCKET, { button: 1 }), move(20, 0), up(20, 0)], ["pan 20,0"]],
     ["Space and a drag pan over a node", [down(NODE, { space: true }), move(5, 0), up(5, 0)], ["pan 5,0"]],
   ];
   test.each(cases)("%s", (_, inputs, expected) => expect(play(...inputs)).toEqual(expected));

@@ -3,7 +3,14 @@ import { align, type Box, distribute } from "../../src/graph/align.ts";
 import { copyNodes, pasteNodes } from "../../src/graph/clipboard.ts";
 import { addNodes, connect, disconnect } from "../../src/graph/commands.ts";
 import { insertionInto } from "../../src/graph/connect.ts";
-import { type LinkId, linkId, type Point, reroutesOf, type WorkflowDocument } from "../../src/graph/document.ts";
+import {
+  type LinkId,
+  linkId,
+  linksOf,
+  type Point,
+  reroutesOf,
+  type WorkflowDocument,
+} from "../../src/graph/document.ts";
 import { type Change, change, startHistory } from "../../src/graph/history.ts";
 import { isObject, type Json, parseJson } from "../../src/graph/json.ts";
 import * as places from "../../src/graph/place_commands.ts";
@@ -182,6 +189,23 @@ describe("a pasted copy", () => {
   };
   const own = ["1.0 -> 2.a IMAGE", "2.0 -> 3.images IMAGE", "4.0 -> 5.images IMAGE"];
   test("has the links among its nodes", () => expect(paste(false)).toEqual(own));
+  test("has the points that its links pass, beside those of the original", () => {
+    const [, link] = linksOf(document);
+    const bent = change(
+      startHistory(document),
+      places.addReroute(document, link?.id ?? linkId(0), 0, [300, 40]),
+    ).document;
+    const pasted = pasteNodes(bent, parseJson(copyNodes(bent, new Set([id(2), id(3)]), TOYS)), [1000, 0]);
+    const after = change(startHistory(bent), addNodes(pasted.nodes, pasted.links, pasted.reroutes)).document;
+    const left = bent.nodes[id(2)]?.pos[0] ?? 0;
+    const top = Math.min(...[2, 3].map((each) => bent.nodes[id(each)]?.pos[1] ?? 0));
+    expect(Object.values(after.reroutes).map(({ pos }) => pos)).toEqual([
+      [300, 40],
+      [1300 - left, 40 - top],
+    ]);
+    const copy = linksOf(after).find((each) => each.target === "5");
+    expect(copy && reroutesOf(after, copy).map(({ pos }) => pos)).toEqual([[1300 - left, 40 - top]]);
+  });
   test("has those from outside when asked to", () =>
     expect(paste(true)).toEqual([own[0], "1.0 -> 4.a IMAGE", ...own.slice(1)]));
 });

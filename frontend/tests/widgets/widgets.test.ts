@@ -2,8 +2,6 @@ import { describe, expect, test } from "vitest";
 import { parseInput } from "../../src/graph/definitions.ts";
 import { search } from "../../src/widgets/choices.ts";
 import { clampTo, parseNumber, rangeOf, showNumber, stepBy } from "../../src/widgets/numbers.ts";
-import { searchNodes } from "../../src/panels/node_search.ts";
-import { TOYS } from "../graph/toy.ts";
 
 describe("typed numbers", () => {
   const cases: [string, number | bigint | null][] = [
@@ -49,12 +47,4 @@ describe("numbers keep to their definition", () => {
 test("choices: exact, then prefix, then word, then anywhere, then letters in order", () => {
   const samplers = ["dpmpp_2m_sde", "heun", "heunpp2", "exp_heun_2_x0", "theunit", "h_e_u_n"];
   expect(search(samplers, "heun", String)).toEqual(["heun", "heunpp2", "exp_heun_2_x0", "theunit", "h_e_u_n"]);
-});
-
-describe("the node search", () => {
-  const names = (query: string, wanted: Parameters<typeof searchNodes>[2]): string[] =>
-    searchNodes(TOYS.values(), query, wanted).map((definition) => definition.classType);
-  test("by name", () => expect(names("ble", null)).toEqual(["Blend"]));
-  test("by what takes a link", () => expect(names("", { side: "input", type: "MASK" })).toEqual(["Encode"]));
-  test("by what gives one", () => expect(names("", { side: "output", type: "LATENT" })).toEqual(["Encode"]));
 });

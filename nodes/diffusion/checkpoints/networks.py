@@ -10,11 +10,17 @@ from typing import Any
 
 import torch
 from diffusers.models.adapter import T2IAdapter
+from diffusers.models.attention import GatedSelfAttentionDense
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
-from diffusers.models.embeddings import ImageProjection, IPAdapterFullImageProjection, IPAdapterPlusImageProjection
+from diffusers.models.embeddings import (
+    GLIGENTextBoundingboxProjection,
+    ImageProjection,
+    IPAdapterFullImageProjection,
+    IPAdapterPlusImageProjection,
+)
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig, CLIPVisionConfig
@@ -81,6 +87,21 @@ def make_ip_adapter(
     build: Any = lambda: nn.ModuleDict({"projection": classes[kind](**config), "to_k": rows(), "to_v": rows()})  # noqa: E731
     made: Any = _empty(build)
     return made
+
+
+def make_gligen(entering: int, made: int, gates: Mapping[str, tuple[int, int]]) -> nn.ModuleDict:
+    """`position_net`, which makes tokens of `made` numbers of boxes and their names of `entering`, and `fusers`, one
+    for each of the gates, key -> (width, heads); on the meta device, in evaluation mode."""
+
+    def build() -> nn.ModuleDict:
+        fusers = {
+            key: GatedSelfAttentionDense(width, made, heads, width // heads) for key, (width, heads) in gates.items()
+        }
+        position = GLIGENTextBoundingboxProjection(entering, made)
+        return nn.ModuleDict({"position_net": position, "fusers": nn.ModuleDict(fusers)})
+
+    module: Any = _empty(build)
+    return module
 
 
 def make_control(config: Mapping[str, Any]) -> nn.Module:

@@ -6,7 +6,7 @@ One object for each worker, handed to the nodes that ask for it. It knows no fam
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +27,11 @@ CPU_SHARE = 0.6
 
 LOW_SHARE = 0.5
 """Part of a denoising network that may stay on the device with residency `low`."""
+
+
+IDLE_VARIANTS = 2
+"""How many variants of one network stay on the device while another one is used, so that a graph may go back and forth
+between them."""
 
 
 class DeviceFull(RuntimeError):
@@ -152,7 +157,7 @@ class DeviceMemory:
     def resident_bytes(self) -> int:
         """Memory of the device that weights take."""
         with self._lock:
-            return sum(network.held for network in list(self._uses) if network.device == self.device)
+            return sum(self._tensors(self._uses).values())
 
     def _admit(self, network: Network, activations: int, *, spread: bool, dtype: torch.dtype | None) -> None:
         device = network.pinned or self.device_of(network.role)
@@ -165,12 +170,15 @@ class DeviceMemory:
         network.stays_packed = device.type != "cpu"
         need = network.bytes_as(dtype, storage)
         keep: int | None = None
+        for other in self._idle_variants(network)[IDLE_VARIANTS:]:
+            # Every strength that somebody tries makes one; without a bound they would fill the device.
+            other.unload()
         idle = self._idle()
         if device == self.device:
-            room = self._room_beside(network, activations)
+            room = self._room_beside(network, dtype, activations)
             while idle and need > room:
                 idle.pop(0).unload()
-                room = self._room_beside(network, activations)
+                room = self._room_beside(network, dtype, activations)
             keep = 0 if spread else self._kept(network.role, need, room)
 
         def load(keep: int | None) -> None:
@@ -196,9 +204,20 @@ class DeviceMemory:
                 return min(int(need * LOW_SHARE), max(0, room))
         return None if need <= room else max(0, room)
 
-    def _room_beside(self, network: Network, activations: int) -> int:
-        others = self.resident_bytes() - (network.held if network.device == self.device else 0)
-        return self._budget - activations - others
+    def _room_beside(self, network: Network, dtype: torch.dtype, activations: int) -> int:
+        """What is left for its weights, those included that a variant of it has there already."""
+        shared = network.there_already(self.device, dtype, self.preferences.stored(network.role))
+        others = self._tensors(other for other in self._uses if other is not network)
+        return self._budget - activations - sum(size for tensor, size in others.items() if tensor not in shared)
+
+    def _tensors(self, networks: Iterable[Network]) -> dict[int, int]:
+        """Identity -> bytes, of what they hold on the device; each tensor once, though several networks share it."""
+        there = (network for network in list(networks) if network.device == self.device)
+        return {tensor: size for network in there for tensor, size in network.on_device().items()}
+
+    def _idle_variants(self, network: Network) -> list[Network]:
+        """Variants of it that no block uses, the most recently used first."""
+        return [other for other in reversed(self._idle()) if other.changes and other.origin is network.origin]
 
     def _complaint(self, network: Network, activations: int, what: str) -> str:
         weights = network.bytes_as(self.dtype(network.role), self.preferences.stored(network.role))

@@ -61,7 +61,8 @@ class Packed(Tensor):
             wanted = named.get("dtype") or PACKED
             codes = args[0].codes.to(named.get("device"), non_blocking=named.get("non_blocking", False))
             brought = _like(args[0], codes)
-            return brought if wanted == PACKED else _numbers(brought).to(wanted)
+            order = named.get("memory_format") or torch.preserve_format
+            return brought if wanted == PACKED else _numbers(brought).to(wanted, memory_format=order)
         if func is _ATEN.empty_like.default:
             return func(torch.empty(args[0].shape, dtype=PACKED, device="meta"), **{"device": args[0].device, **named})
         return func(*(_plain(one) for one in args), **{name: _plain(one) for name, one in named.items()})

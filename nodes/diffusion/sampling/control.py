@@ -83,8 +83,10 @@ def _like(residual: Tensor, h: Tensor) -> Tensor:
 
 
 def networks_of(groups: Iterable[Conditioning]) -> tuple[Network, ...]:
-    """The control networks that conditionings need, each once."""
-    return tuple({control.net.network: None for group in groups for one in group for control in one.controls})
+    """The networks that conditionings need beside the model's, each once."""
+    conditions = [one for group in groups for one in group]
+    found = {control.net.network: None for one in conditions for control in one.controls}
+    return (*found, *{one.grounding.net.network: None for one in conditions if one.grounding is not None})
 
 
 def check_controls(model: Model, condition: Condition) -> None:

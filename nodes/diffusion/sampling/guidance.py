@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.patches.contract import Alteration, Call
+from nodes.diffusion.patches.gligen import grounded
 from nodes.diffusion.sampling.control import shared
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.sampling.steering import Ask, Guided, perpendicular, steer
 from nodes.diffusion.sampling.telling import Telling, ask_network
+from nodes.diffusion.text.chunks import LENGTH
 from nodes.diffusion.values import Conditioning, Model, Told
 
 _TINY = 1e-37
@@ -131,7 +133,7 @@ class Predictions:
         self.run: dict[Any, Any] = {} if run is None else run
         self._model, self._latent = model, latent
         self._around = around
-        groups = shared(groups)
+        groups = grounded(shared(groups))
         self._conditionings, self._size = groups, latent.shape[-2:]
         self._groups = lay_out(groups, latent, model.sampling)
         self._telling = Telling(model, groups, latent)
@@ -166,10 +168,11 @@ class Predictions:
             self._groups, self._size = lay_out(self._conditionings, x, self.sampling), x.shape[-2:]
         totals = {index: torch.zeros_like(x) for index in wanted}
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
-        batches: dict[tuple[int, int], list[tuple[int, Region]]] = {}
+        batches: dict[tuple[int, int, int], list[tuple[int, Region]]] = {}
         for index in wanted:
             for region in regions_at(sigma, self._groups[index], x):
-                batches.setdefault((region.box.height, region.box.width), []).append((index, region))
+                key = region.box.height, region.box.width, _odd_length(region)
+                batches.setdefault(key, []).append((index, region))
         for batch in batches.values():
             for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch, alterations), strict=True):
                 region.box.cut(totals[index]).add_(denoised * region.weight)
@@ -350,6 +353,12 @@ class MaskedModel:
 
     def _kept(self, denoised: Tensor, mask: Tensor) -> Tensor:
         return denoised * mask + self._latent * (1 - mask)
+
+
+def _odd_length(region: Region) -> int:
+    """0 for texts of whole chunks, which are easily made equally long; others would be repeated all too often."""
+    length = region.condition.tokens.shape[1]
+    return length if length % LENGTH else 0
 
 
 def _equally_long(contexts: Sequence[Tensor]) -> list[Tensor]:

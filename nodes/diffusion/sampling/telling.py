@@ -10,6 +10,7 @@ from torch import Tensor
 from nodes.diffusion.compose import matched
 from nodes.diffusion.memory.network import Network
 from nodes.diffusion.patches.contract import Call
+from nodes.diffusion.patches.gligen import Grounds, check_grounding, gated
 from nodes.diffusion.patches.walk import around_network, blocks_of, embedding_of, walk
 from nodes.diffusion.sampling.control import Shown, check_controls, residuals
 from nodes.diffusion.sampling.regions import Region
@@ -23,11 +24,12 @@ class Telling:
         """The first of several groups is what is wanted. Raises ValueError for a condition of another family."""
         self._model, self._latent = model, latent
         self._told: dict[tuple[int, int, torch.Size], Told] = {}
-        self._shown = Shown(model)
+        self._shown, self._grounds = Shown(model), Grounds()
         for index, group in enumerate(groups):
             for condition in group:
                 check_width(model, condition, "negative" if index else "positive")
                 check_controls(model, condition)
+                check_grounding(model, condition)
                 self._of(index, condition, latent)
 
     def batch(self, regions: Sequence[tuple[int, Region]], x: Tensor, sigma: float) -> Told:
@@ -35,7 +37,8 @@ class Telling:
         look at."""
         network = self._model.network
         told = [_cut(self._of(index, one.condition, x), one.box.cut, len(x), network) for index, one in regions]
-        return replace(_together(told), controls=self._shown.of([region for _, region in regions], x, sigma))
+        here = [region for _, region in regions]
+        return replace(_together(told), controls=self._shown.of(here, x, sigma), grounds=self._grounds.of(here, x))
 
     def _of(self, index: int, condition: Condition, x: Tensor) -> Told:
         if self._model.tell is None:
@@ -66,6 +69,8 @@ def ask_network(
     call's alterations want it."""
     vectors = {} if told is None else dict(told.vectors)
     channels = None if told is None else told.channels
+    if told is not None and told.grounds:
+        call = gated(call, told.grounds, x, module.config.block_out_channels[0])
     said = residuals(told.controls, x, timestep, tokens, vectors) if told is not None and told.controls else None
 
     def network(x: Tensor) -> Tensor:

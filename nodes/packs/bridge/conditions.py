@@ -8,21 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Condition, Conditioning, Control, PictureSize, Seen
+from nodes.diffusion.values import Area, Condition, Conditioning, Control, Grounding, PictureSize, Seen
 from nodes.packs.bridge.missing import refuse
 
 _KNOWN = frozenset(
     {
         "pooled_output", "area", "strength", "set_area_to_bounds", "mask", "mask_strength", "start_percent",
         "end_percent", "width", "height", "crop_w", "crop_h", "target_width", "target_height", "aesthetic_score",
-        "concat_latent_image", "concat_mask", "default", "control", "control_apply_to_uncond",
+        "concat_latent_image", "concat_mask", "default", "control", "control_apply_to_uncond", "gligen",
         "unclip_conditioning",
     }
 )  # fmt: skip
 _NO_POOLED = "pooled_output is absent"
 """Attached to a condition that a pack made without a pooled text; ours always have one."""
 
-_REFUSED = {"gligen": "GLIGEN boxes are", "hooks": "Conditioning hooks are"}
+_REFUSED = {"hooks": "Conditioning hooks are"}
 """Options that would change the picture, and that sampling knows nothing of."""
 
 
@@ -87,6 +87,8 @@ def options_of(condition: Condition) -> dict[str, Any]:
         options["default"] = True
     if (condition.start, condition.end) != (0, 1):
         options |= {"start_percent": condition.start, "end_percent": condition.end}
+    if condition.grounding is not None:
+        options["gligen"] = condition.grounding
     if condition.seen:
         options["unclip_conditioning"] = [
             {
@@ -130,6 +132,7 @@ def condition_of(tokens: Tensor, options: Mapping[str, Any]) -> Condition:
         aesthetic_score=options.get("aesthetic_score"),
         picture=_float(options.get("concat_latent_image")),
         controls=_controls(options),
+        grounding=_grounding(options.get("gligen")),
         seen=tuple(_seen(one) for one in options.get("unclip_conditioning", ())),
         picture_mask=None if (one := _float(options.get("concat_mask"))) is None else one.reshape(-1, *one.shape[-2:]),
     )
@@ -157,6 +160,12 @@ def _area(sides: Sequence[Any]) -> Area:
     relative = sides[0] == "percentage"
     height, width, y, x = sides[1:] if relative else sides
     return Area(x, y, width, height, relative=relative)
+
+
+def _grounding(value: Any) -> Grounding | None:
+    if value is None or isinstance(value, Grounding):
+        return value
+    raise refuse("GLIGEN boxes of node packs are")
 
 
 def _seen(shown: Mapping[str, Any]) -> Seen:

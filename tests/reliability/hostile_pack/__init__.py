@@ -218,7 +218,7 @@ class HostileMutate(Hostile):
 
 
 class HostileSleep(Hostile):
-    """Takes its time, and does not look whether anyone wants it to stop."""
+    """Takes its time; whether anyone wants it to stop it looks only when asked to."""
 
     def go(self, way):
         import torch
@@ -226,6 +226,11 @@ class HostileSleep(Hostile):
         if way == "loop":
             while True:
                 pass
+        while way == "asks":
+            import comfy.model_management
+
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            time.sleep(0.05)
         time.sleep(float(way))
         return (torch.zeros(1, 8, 8, 3),)
 

@@ -158,7 +158,12 @@ class BaseModel(torch.nn.Module):
             context=c_crossattn.to(network.device, network.dtype),
             control=None,
             transformer_options=options,
-            told=Told(kwargs.pop("told_vectors", {}), c_concat, kwargs.pop("told_controls", ())),
+            told=Told(
+                kwargs.pop("told_vectors", {}),
+                c_concat,
+                kwargs.pop("told_controls", ()),
+                kwargs.pop("told_grounds", ()),
+            ),
             call=self._call(x, t, options, kwargs.pop("alterations", self.value.alterations)),
             **kwargs,
         )

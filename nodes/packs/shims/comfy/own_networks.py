@@ -39,6 +39,10 @@ class OwnNetwork(Network):
         """Memory that it takes in the dtype that it has."""
         return comfy.device_questions.module_size(self.module) if isinstance(self.module, nn.Module) else 0
 
+    def on_device(self) -> dict[int, int]:
+        """The module as a whole, since its tensors are the pack's."""
+        return {id(self): self.held}
+
     def _move(self, device: torch.device) -> None:
         if isinstance(self.module, nn.Module):
             self.module.to(device)

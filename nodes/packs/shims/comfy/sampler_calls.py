@@ -162,6 +162,8 @@ def _around(model: Any, timestep: Tensor, options: dict[str, Any]) -> Callable[[
             told["c_concat"] = one.told.channels
         if one.alterations:
             told["alterations"] = one.alterations
+        if one.told.grounds:
+            told["told_grounds"] = one.told.grounds
         if one.told.controls:
             told["told_controls"] = one.told.controls
         if one.told.vectors:

@@ -14,6 +14,7 @@ from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from comfy.patches_at_work import PackPatches, lent, patches_act, step_of
 from nodes.diffusion.patches.contract import Attending, Call
+from nodes.diffusion.patches.gligen import gated
 from nodes.diffusion.patches.walk import (
     Blocks,
     Part,
@@ -221,6 +222,8 @@ class UNetModel(_Shared):
         )
         vectors = {} if told is None else dict(told.vectors)
         tokens: Any = context  # layers of packs may do without
+        if told is not None and told.grounds:
+            call = gated(call, told.grounds, x, self.model_channels)
         if told is not None and told.controls:
             latents = x if told.channels is None else x[:, : -told.channels.shape[1]]
             call = residuals(told.controls, latents, timesteps, tokens, vectors).added_to(call, self.whole)
