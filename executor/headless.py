@@ -49,7 +49,10 @@ def read_graph(path: Path, definitions: Mapping[str, NodeDefinition]) -> SavedGr
 def read_definitions(path: Path) -> dict[str, NodeDefinition]:
     """The node types in a file that holds a server's answer to `/object_info`. Raises WorkflowFileError."""
     document = _read_document(path)
-    if not isinstance(document, Mapping) or not all(isinstance(entry, Mapping) for entry in document.values()):
+    is_answer = isinstance(document, Mapping) and all(
+        isinstance(entry, Mapping) and "input" in entry for entry in document.values()
+    )
+    if not is_answer or not document:
         raise WorkflowFileError(f"{path} is no answer of a server to /object_info; save that answer as JSON.")
     return {name: definition_from_object_info(name, entry) for name, entry in document.items()}
 
@@ -111,6 +114,11 @@ def _read_document(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise WorkflowFileError(f"{path} is neither JSON text nor a picture with a workflow in it.") from error
     except json.JSONDecodeError as error:
+        whole = error.doc.rstrip()
+        if not whole:
+            raise WorkflowFileError(f"{path} is empty.") from error
+        if error.pos >= len(whole) or error.msg.startswith("Unterminated string"):
+            raise WorkflowFileError(f"{path} ends too early: it is only the beginning of a JSON document.") from error
         raise WorkflowFileError(
             f"{path} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}."
         ) from error

@@ -20,6 +20,8 @@ from executor.worker import PromptError, Validation
 DETAIL_LINES = 20
 """How many errors the summary of a prompt lists."""
 
+_LONGEST_PACK = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -124,7 +126,7 @@ def _read_nodes(
             title = meta.get("title") if isinstance(meta, Mapping) else None
             error = PromptError(
                 "missing_node_type",
-                f"Node type '{class_type}' is not known here; install the pack that has it or replace the node.",
+                f"Node type '{class_type}' is not known here; {_remedy(meta)}.",
                 f"Node ID '#{node_id}'",
                 {"node_id": node_id, "class_type": class_type, "node_title": title or class_type},
             )
@@ -135,6 +137,16 @@ def _read_nodes(
         errors.append(replace(error, node_id=node_id, class_type=name))
         nodes[node_id] = RawNode(None, name, inputs if isinstance(inputs, Mapping) else {})
     return nodes, errors
+
+
+def _remedy(meta: object) -> str:
+    """For a node of an unknown type, of which the document may have told the pack."""
+    told = meta if isinstance(meta, Mapping) else {}
+    pack = told.get("cnr_id") or told.get("aux_id")
+    if pack == "comfy-core":
+        return "it is one of ComfyUI's that Heddle does not have, so replace the node"
+    which = f"the pack '{pack[:_LONGEST_PACK]}'" if isinstance(pack, str) else "the pack that has it"
+    return f"install {which} or replace the node"
 
 
 def _parse_nodes(

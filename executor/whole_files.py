@@ -7,7 +7,7 @@ knows neither what is written nor who may write where; that is `executor.folders
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
@@ -29,10 +29,14 @@ def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None
         put(temporary, path)
 
 
-def write_new(path: Path, content: bytes, *, durable: bool = True) -> bool:
+Content = bytes | Callable[[], Iterable[bytes]]
+"""Of a file: whole, or something that gives it piece by piece, for what is too large to be held."""
+
+
+def write_new(path: Path, content: Content, *, durable: bool = True) -> bool:
     """Write a file that is not there yet; False if one of this name is. Not `durable`: a loss of power may cost it."""
     with beside(path) as (temporary, file):
-        file.write(content)
+        file.writelines([content] if isinstance(content, bytes) else content())
         if durable:
             flush(file)
         return put_new(temporary, path)

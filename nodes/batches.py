@@ -9,7 +9,7 @@ from typing import Annotated
 
 import torch
 
-from executor.schema import Widget
+from executor.schema import InputError, Widget
 from nodes.declare import Autogrow, node
 from nodes.diffusion.compose import matched
 from nodes.diffusion.resize import resize, resize_pictures
@@ -35,7 +35,10 @@ def batch_masks(*, masks: Annotated[Mapping[str, Mask], Autogrow("mask", min=2, 
 @node("BatchLatentsNode", category="latent", display_name="Batch Latents")
 def batch_latents(*, latents: Annotated[Mapping[str, Latent], Autogrow("latent", min=2, max=50)]) -> Latent:
     """Put batches of latents together; all are resized to the first."""
-    return reduce(lambda first, second: latent_batch(samples1=first, samples2=second), latents.values())
+    try:
+        return reduce(lambda first, second: latent_batch(samples1=first, samples2=second), latents.values())
+    except InputError as error:
+        raise InputError("latents", str(error)) from error
 
 
 @node("RebatchLatents", category="latent/batch", display_name="Rebatch Latents")

@@ -28,8 +28,11 @@ from nodes import (
     lora,
     mask,
     model_guidance,
+    model_merging,
     model_sampling,
+    model_saving,
     model_unet,
+    photomaker,
     primitives,
     sampler_choices,
     sampling,
@@ -52,6 +55,7 @@ MODULES = (
     clip_vision,
     gligen,
     style_model,
+    photomaker,
     latent,
     latent_edit,
     latent_operations,
@@ -77,6 +81,8 @@ MODULES = (
     expressions,
     logic,
     lora,
+    model_merging,
+    model_saving,
 )
 """One module for each category of the palette."""
 

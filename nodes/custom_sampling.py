@@ -1,5 +1,6 @@
 """Nodes that put a sampling run together from its parts: noise, guider, sampler, sigmas."""
 
+import math
 from typing import Annotated, Literal, NamedTuple
 
 from executor.progress import Progress
@@ -38,6 +39,7 @@ def sampler_custom(
     progress: Injected[Progress],
 ) -> Sampled:
     """Denoise a latent along given sigmas. The second output is what the last step takes for the clean latent."""
+    _check_levels(sigmas)
     guider = CfgGuider(model, positive, negative, cfg)
     settings = Settings(sampler, sigmas, NoiseValue(noise_seed, blank=not add_noise))
     return Sampled(*run_sampling(guider, latent_image, settings, memory, progress))
@@ -55,6 +57,7 @@ def sampler_custom_advanced(
     progress: Injected[Progress],
 ) -> Sampled:
     """Denoise a latent with a guider. The second output is what the last step takes for the clean latent."""
+    _check_levels(sigmas)
     try:
         return Sampled(*run_sampling(guider, latent_image, Settings(sampler, sigmas, noise), memory, progress))
     except InputError as error:
@@ -129,3 +132,14 @@ def perp_neg_guider(
 ) -> Guider:
     """Steer away only from what of `negative` is no part of `positive`, both compared with an empty text."""
     return PerpNegGuiderValue(model, positive, negative, empty_conditioning, cfg, neg_scale)
+
+
+def _check_levels(sigmas: Sigmas) -> None:
+    """Raise InputError for levels that no sampler can step from."""
+    bad = [index for index, level in enumerate(sigmas[:-1].tolist()) if not 0 < level < math.inf]
+    if bad:
+        raise InputError(
+            "sigmas",
+            f"Level {bad[0] + 1} of the {len(sigmas)} noise levels is {sigmas[bad[0]]:g}; all but the last one must be "
+            "above 0. To add noise step by step, turn a schedule round with FlipSigmas.",
+        )

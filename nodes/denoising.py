@@ -15,6 +15,7 @@ from nodes.diffusion.patches.gligen import check_grounding
 from nodes.diffusion.preview import Previews
 from nodes.diffusion.sampling.control import check_controls, networks_of
 from nodes.diffusion.sampling.guidance import Guider
+from nodes.diffusion.sampling.regions import check_area
 from nodes.diffusion.sampling.sample import Outcome, Settings, sample
 from nodes.diffusion.sampling.telling import check_width
 from nodes.diffusion.values import Conditioning, Latent
@@ -64,7 +65,13 @@ def run_sampling(
 def check_sampling(guider: Guider, latent: Latent) -> None:
     """Raise InputError, which names the input and the remedy, for what cannot be sampled."""
     samples, mask = latent.samples, latent.noise_mask
-    if samples.ndim != 4 or 0 in samples.shape:
+    if samples.ndim != 4:
+        raise InputError(
+            "latent_image",
+            f"The latent is none of pictures: its shape is {list(samples.shape)}, where (pictures, channels, rows, "
+            "columns) is wanted. Use a latent of the model's family.",
+        )
+    if 0 in samples.shape:
         raise InputError(
             "latent_image", f"The latent is empty (its shape is {list(samples.shape)}). Give it at least one picture."
         )
@@ -80,6 +87,7 @@ def check_sampling(guider: Guider, latent: Latent) -> None:
         for condition in getattr(guider, field, ()):
             with naming(input_name):
                 check_width(guider.model, condition, input_name)
+                check_area(condition, *samples.shape[-2:])
                 check_controls(guider.model, condition)
                 check_grounding(guider.model, condition)
 

@@ -169,6 +169,12 @@ def load_latent(
         raise InputError("latent", f"'{latent}' is not in the input folder.") from error
     except (SafetensorError, KeyError) as error:
         raise InputError("latent", f"'{latent}' is no saved latent. Choose a file that SaveLatent wrote.") from error
+    if samples.ndim != 4:
+        raise InputError(
+            "latent",
+            f"'{latent}' is no latent of pictures: its shape is {list(samples.shape)}, where (pictures, channels, "
+            "rows, columns) is wanted. Choose another file.",
+        )
     return LatentValue(samples if FORMAT_MARK in tensors else samples / OLD_SCALE)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from executor.schema import Widget
+from executor.schema import InputError, Widget
 from nodes.declare import node
 from nodes.diffusion import resize
 from nodes.diffusion.compose import feathered, matched, paste
@@ -84,6 +84,7 @@ def latent_composite(
     *, samples_to: Latent, samples_from: Latent, x: Offset = 0, y: Offset = 0, feather: Offset = 0
 ) -> Latent:
     """Paste a latent over another, with a soft edge of `feather` pixels where it does not touch the border."""
+    _require_one_kind(samples_to.samples, samples_from.samples, "samples_from")
     rows, columns = samples_to.samples.shape[-2:]
     left, top, soft = x // CELL, y // CELL, feather // CELL
     source = samples_from.samples[..., : max(0, rows - top), : max(0, columns - left)]
@@ -105,6 +106,7 @@ def latent_composite_masked(
     mask: Mask | None = None,
 ) -> Latent:
     """Paste a latent over another where the mask says."""
+    _require_one_kind(destination.samples, source.samples, "source")
     over, (rows, columns) = source.samples, destination.samples.shape[-2:]
     if resize_source:
         over = resize.resize(over, columns, rows, "bilinear")
@@ -158,8 +160,19 @@ def _indices(latent: Latent) -> tuple[int, ...]:
     return tuple(range(len(latent.samples))) if latent.batch_index is None else latent.batch_index
 
 
+def _require_one_kind(first: Tensor, second: Tensor, input_name: str) -> None:
+    """Raise InputError for latents of different numbers of channels."""
+    if first.shape[1] != second.shape[1]:
+        raise InputError(
+            input_name,
+            f"One latent has {first.shape[1]} channels and the other one {second.shape[1]}, so they are of different "
+            "model families. Connect latents of one family.",
+        )
+
+
 def _sized(wanted: Tensor, samples: Tensor, method: str = "bilinear") -> Tensor:
-    """`samples` in the size of `wanted`, cut evenly where the proportions differ."""
+    """`samples` (of the input `samples2`) in the size of `wanted`, cut evenly where the proportions differ."""
+    _require_one_kind(wanted, samples, "samples2")
     rows, columns = wanted.shape[-2:]
     if samples.shape[-2:] == wanted.shape[-2:]:
         return samples

@@ -6,7 +6,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 from executor.folders import Folders, PathError, Place
-from executor.whole_files import write_new
+from executor.whole_files import Content, write_new
 
 
 class OutputSeries:
@@ -30,7 +30,7 @@ class OutputSeries:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number = highest_number(self._folder, self._name)
 
-    def save(self, suffix: str, content: bytes, *, batch_num: int = 0) -> dict[str, str]:
+    def save(self, suffix: str, content: Content, *, batch_num: int = 0) -> dict[str, str]:
         """Write the next file of the series, and return the entry by which clients ask for it.
 
         Of several that save at once, in whatever process, each gets a number of its own. Raises PathError if the folder
@@ -49,7 +49,7 @@ class OutputSeries:
                 }
 
 
-def _write_new(path: Path, content: bytes, *, durable: bool) -> bool:
+def _write_new(path: Path, content: Content, *, durable: bool) -> bool:
     try:
         return write_new(path, content, durable=durable)
     except OSError as error:

@@ -18,6 +18,7 @@ from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore, StoreError, now_ms
+from server.log_files import LogFile
 from server.log_tail import LogTail
 from server.middleware import chain, header_signal
 from server.notices import Notices
@@ -82,6 +83,7 @@ def make_app(workers: Sequence[Worker], folders: Folders, settings: ServerSettin
     app[keys.SOCKETS] = set()
     app[keys.CATALOGUE] = Catalogue(pool, settings.worker_deadline)
     app[keys.LOG_TAIL] = LogTail(clients)
+    app[keys.LOG_FILE] = LogFile(folders.user / "logs")
     app[keys.CREDENTIALS] = credentials
     app[keys.DISPATCHER] = Dispatcher(
         pool,
@@ -135,11 +137,13 @@ def api_routes() -> list[web.RouteDef]:
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Open the store, then let jobs run; at the end everything stops in the opposite order."""
     app[keys.LOG_TAIL].start(asyncio.get_running_loop())
+    app[keys.LOG_FILE].start()
     try:
         await asyncio.to_thread(app[keys.ACCESS].open)
         exhausted = await app[keys.STORE].open()
     except (StoreError, AccessError):
         app[keys.LOG_TAIL].stop()
+        app[keys.LOG_FILE].stop()
         await app[keys.WORKERS].close()
         await app[keys.STORE].close()
         raise
@@ -154,6 +158,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     await app[keys.WORKERS].close()
     await app[keys.STORE].close()
     app[keys.LOG_TAIL].stop()
+    app[keys.LOG_FILE].stop()
 
 
 async def _close_packs(app: web.Application) -> None:

@@ -232,7 +232,7 @@ class _Reading:
         for kind, data in record["status"]["messages"]:
             if kind != "execution_error" or not self._failed:
                 events += self.read({"type": kind, "data": {**data, "prompt_id": self.job_id}})
-        end = [events.pop()] if self.over else []
+        end = [events.pop()] if self.over else []  # an interruption is among the messages, and the outputs come before
         for node_id, shown in record["outputs"].items():
             events += self._show(node_id, shown)
         return events + (end or self._end(self._finished(record["status"]["status_str"] == "success")))

@@ -1,7 +1,10 @@
 """The one way in which a request is refused: a sentence for the user with a type for the program."""
 
+import errno
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class ApiError(Exception):
@@ -35,3 +38,11 @@ class ApiError(Exception):
             "extra_info": self.extra_info,
         }
         return {"error": error, "node_errors": {}}
+
+
+def not_stored(name: str, place: str, error: OSError) -> ApiError:
+    """The refusal of a file that could not be written in the folder `place`: 507 if there is no room, else 400."""
+    message = (
+        f"'{name}' cannot be stored in the {place} folder: {error.strerror or error}. What was there is as it was."
+    )
+    return ApiError(507 if error.errno in _NO_ROOM else 400, "not_stored", message)

@@ -12,6 +12,7 @@ from server.clients import Clients
 from server.credentials import Credentials
 from server.dispatch import Dispatcher
 from server.jobs import JobStore
+from server.log_files import LogFile
 from server.log_tail import LogTail
 from server.notices import Notices
 from server.pack_messages import PackMessages
@@ -33,6 +34,7 @@ WORKERS: Final = web.AppKey("workers", WorkerPool)
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 STORE: Final = web.AppKey("store", JobStore)
 CLIENTS: Final = web.AppKey("clients", Clients)
+LOG_FILE: Final = web.AppKey("log_file", LogFile)
 LOG_TAIL: Final = web.AppKey("log_tail", LogTail)
 CREDENTIALS: Final = web.AppKey("credentials", Credentials)
 DISPATCHER: Final = web.AppKey("dispatcher", Dispatcher)

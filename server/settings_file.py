@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.whole_files import write_atomic
-from server.errors import ApiError
+from server.errors import ApiError, not_stored
 
 
 class SettingsFile:
@@ -39,8 +39,11 @@ class SettingsFile:
         return found
 
     def merge(self, changes: Mapping[str, Any]) -> None:
-        """Set some settings and keep the others."""
+        """Set some settings and keep the others. Raises ApiError if they cannot be stored."""
         with self._lock:
             content = json.dumps(self.read() | dict(changes), indent=1).encode()
-            write_atomic(self._path, content)
-            write_atomic(self._last, content)
+            try:
+                write_atomic(self._path, content)
+                write_atomic(self._last, content)
+            except OSError as error:
+                raise not_stored(self._path.name, "user", error) from None

@@ -115,8 +115,8 @@ def _settle(node: WorkflowNode, found: Found) -> Values:
             replacement = default_of(socket)
             with_default = "left out" if replacement is MISSING else f"replaced by {replacement!r}"
             warnings.append(
-                f"Node {node.id} ({node.type}): the saved value {_short(value)} of '{socket.name}' is not a"
-                f" {socket.type}; it was {with_default}."
+                f"Node {node.id} ({node.type}): the saved value {_short(value)} of '{socket.name}' does not"
+                f" fit its type {socket.type}; it was {with_default}."
             )
             value = replacement
         if value is not MISSING:

@@ -25,11 +25,16 @@ def check_samplable(model: Model, latent: Latent) -> None:
 
 def check_decodable(vae: VAE, latent: Latent) -> None:
     """Raise ValueError with a sentence if an autoencoder cannot decode a latent."""
-    channels = latent.samples.shape[1] if latent.samples.ndim == 4 else None
+    if latent.samples.ndim != 4:
+        raise ValueError(
+            f"The latent is none of pictures: its shape is {list(latent.samples.shape)}, where (pictures, channels, "
+            "rows, columns) is wanted. Use the VAE of the model that made it."
+        )
+    channels = latent.samples.shape[1]
     check_numbers(latent)
     if channels != vae.channels:
         raise ValueError(
-            f"The latent has {channels or 'no'} channels and the VAE decodes {vae.channels}. Use the VAE of the model "
+            f"The latent has {channels} channels and the VAE decodes {vae.channels}. Use the VAE of the model "
             "that made the latent."
         )
     if vae.space and latent.space and vae.space != latent.space:

@@ -101,6 +101,19 @@ class StyleModel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PhotoMaker:
+    """What gives words the faces of pictures."""
+
+    network: Network
+    title: str
+    """The name of its file, for messages."""
+    size: int
+    """Pixels along the side of the pictures that it sees."""
+    text_width: int
+    """Of the words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """Pictures that an unCLIP model is to imitate."""
 

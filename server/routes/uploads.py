@@ -1,25 +1,22 @@
 """`/upload/image` and `/upload/mask`: files that clients bring for LoadImage and its relatives."""
 
 import asyncio
-import errno
 import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from aiohttp import web
 
 from executor.folders import Folders, PathError
 from server import pictures
 from server.described import FORM, described, one_of, text
-from server.errors import ApiError
+from server.errors import ApiError, not_stored
 from server.files import store_upload, upload_name
 from server.keys import FOLDERS
 from server.slow_clients import arriving
 from server.wire import json_response
-
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 Form = Mapping[str, str | bytes | bytearray | web.FileField]
 
@@ -98,10 +95,7 @@ def _keep(folders: Folders, form: Form, name: str, content: IO[bytes]) -> dict[s
     try:
         stored = store_upload(content, path, overwrite=overwrite)
     except OSError as error:
-        status = 507 if error.errno in _NO_ROOM else 400
-        raise ApiError(
-            status, "not_stored", f"'{name}' cannot be stored in the {place} folder: {error.strerror}."
-        ) from None
+        raise not_stored(name, place, error) from None
     return {"name": stored.name, "subfolder": subfolder, "type": place}
 
 

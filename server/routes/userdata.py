@@ -4,21 +4,18 @@ A file's ETag names its content. Whoever sends it back as If-Match replaces that
 """
 
 import asyncio
-import errno
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import ETag, web
 
 from executor.folders import PathError, confined
 from executor.whole_files import is_unfinished, write_atomic
 from server.described import ANY, BYTES, described, flag, text
-from server.errors import ApiError
+from server.errors import ApiError, not_stored
 from server.files import existing, user_file
 from server.keys import FOLDERS, SETTINGS, USER_FILES
 from server.wire import json_response, read_body, threaded
-
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def routes() -> list[web.RouteDef]:
@@ -115,9 +112,7 @@ def _store(request: web.Request, path: Path, body: bytes) -> web.Response:
         write_atomic(path, body)
         version = _version(path)
     except OSError as error:
-        status = 507 if error.errno in _NO_ROOM else 400
-        message = f"'{path.name}' cannot be stored in the user folder: {error.strerror}. The old file is as it was."
-        raise ApiError(status, "not_stored", message) from None
+        raise not_stored(path.name, "user", error) from None
     answer = _stored(request, path)
     answer.etag = ETag(version)
     return answer

@@ -275,3 +275,23 @@ def test_a_chain_of_20000_nodes_parses_and_so_does_a_broken_one(tmp_path):
     closed = chain(20_000)
     closed["n0"] = {"class_type": "Add", "inputs": {"a": ["n20000", 0]}}
     assert parse(tmp_path, closed).validation.errors[1].type == "dependency_cycle"
+
+
+@pytest.mark.parametrize(
+    ("meta", "says"),
+    [
+        (None, "install the pack that has it or replace the node."),
+        ({"title": "T"}, "install the pack that has it or replace the node."),
+        ({"cnr_id": "fancy"}, "install the pack 'fancy' or replace the node."),
+        ({"aux_id": "some/fancy"}, "install the pack 'some/fancy' or replace the node."),
+        ({"cnr_id": "comfy-core"}, "it is one of ComfyUI's that Heddle does not have, so replace the node."),
+        ({"cnr_id": 5}, "install the pack that has it or replace the node."),
+    ],
+)
+def test_the_pack_of_an_unknown_node_is_named_where_it_is_known(tmp_path, meta, says):
+    [error] = [
+        error
+        for error in parse(tmp_path, {"1": {"class_type": "Gone", "inputs": {}, "_meta": meta}}).validation.errors
+        if error.node_id is not None
+    ]
+    assert error.message == f"Node type 'Gone' is not known here; {says}"

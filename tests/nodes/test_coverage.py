@@ -9,6 +9,7 @@ CLASSES: dict[str, list[str]] = json.loads((Path(__file__).parent / "data" / "cl
 """Family -> the classes that saved workflows may name."""
 
 WHOLE = (
+    "Model merging / saving",
     "Samplers (all-in-one)",
     "Custom sampling: runners",
     "Custom sampling: SAMPLER factories",
@@ -61,3 +62,27 @@ LOADING_AND_TEXT = {
 
 def test_everything_that_sd1_sd2_and_sdxl_load_and_encode_with_is_there() -> None:
     assert set(builtin_nodes()) >= LOADING_AND_TEXT
+
+
+STEERED_BY_PICTURES = {
+    "CLIPVisionEncode",
+    "CLIPVisionLoader",
+    "ControlNetApply",
+    "ControlNetApplyAdvanced",
+    "ControlNetApplySD3",
+    "ControlNetLoader",
+    "DiffControlNetLoader",
+    "GLIGENLoader",
+    "GLIGENTextBoxApply",
+    "PhotoMakerEncode",
+    "PhotoMakerLoader",
+    "SetUnionControlNetType",
+    "StyleModelApply",
+    "StyleModelLoader",
+    "unCLIPCheckpointLoader",
+    "unCLIPConditioning",
+}
+
+
+def test_everything_that_sd1_sd2_and_sdxl_are_steered_with_is_there() -> None:
+    assert set(builtin_nodes()) >= STEERED_BY_PICTURES

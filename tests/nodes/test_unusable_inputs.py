@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from executor.schema import InputError
+from nodes import latent_edit
+from nodes.batches import batch_latents
 from nodes.conditioning import clip_text_encode, conditioning_set_mask
 from nodes.custom_sampling import (
     basic_guider,
@@ -20,7 +22,7 @@ from nodes.custom_sampling import (
     sampler_custom_advanced,
 )
 from nodes.diffusion.memory.device import DeviceMemory
-from nodes.diffusion.values import Conditioning, Latent
+from nodes.diffusion.values import Area, Conditioning, Latent
 from nodes.latent import (
     empty_latent_image,
     set_latent_noise_mask,
@@ -36,6 +38,7 @@ from nodes.sampling import k_sampler, k_sampler_advanced
 GOOD = Latent(torch.zeros(1, 4, 8, 8))
 NAN = Latent(torch.full((1, 4, 8, 8), float("nan")))
 SIXTEEN = Latent(torch.zeros(1, 16, 8, 8))
+VIDEO = Latent(torch.zeros(1, 4, 3, 8, 8))
 NO_PICTURE = Latent(torch.zeros(0, 4, 8, 8))
 NO_MASK = Latent(torch.zeros(1, 4, 8, 8), torch.zeros(1, 0, 0))
 PICTURE = torch.zeros(1, 64, 64, 3)
@@ -71,10 +74,13 @@ def sampled(p: dict[str, Any], node: Callable[..., Any] = k_sampler, **changes: 
     return node(**(inputs | changes))
 
 
-def guided(p: dict[str, Any], guider: Any, latent: Latent = GOOD) -> Any:
+LEVELS = torch.tensor([1.0, 0.0])
+
+
+def guided(p: dict[str, Any], guider: Any, latent: Latent = GOOD, sigmas: torch.Tensor = LEVELS) -> Any:
     return sampler_custom_advanced(
         noise=random_noise(), guider=guider, sampler=k_sampler_select(sampler_name="euler"),
-        sigmas=torch.tensor([1.0, 0.0]), latent_image=latent, memory=p["memory"], progress=p["watcher"],
+        sigmas=sigmas, latent_image=latent, memory=p["memory"], progress=p["watcher"],
     )  # fmt: skip
 
 
@@ -94,6 +100,34 @@ CASES: dict[str, Case] = {
         lambda p: sampled(p, latent_image=SIXTEEN), "latent_image", "16 channels and the model samples 4.*VAE",
     ),
     "no latent": (lambda p: sampled(p, latent_image=NO_PICTURE), "latent_image", "empty.*at least one picture"),
+    "a latent of a video": (lambda p: sampled(p, latent_image=VIDEO), "latent_image", r"\[1, 4, 3, 8, 8\], where"),
+    "decoding a video": (
+        lambda p: vae_decode(samples=VIDEO, vae=p["one"].VAE, memory=p["memory"]), "samples", "none of pictures.*Use",
+    ),
+    "an area outside": (
+        lambda p: sampled(p, negative=(replace(p["text"][0], area=Area(64, 0, 8, 8)),)),
+        "negative", r"begins at cell \(64, 0\), outside the latent of 8 x 8 cells. Move",
+    ),
+    "levels that begin at 0": (
+        lambda p: sampled(p, sampler_custom, sigmas=torch.tensor([0.0, 1.0])), "sigmas", "Level 1 of the 2.*FlipSigmas",
+    ),
+    "a level of NaN": (
+        lambda p: guided(
+            p, basic_guider(model=p["one"].MODEL, conditioning=p["text"]), sigmas=torch.tensor([9, float("nan"), 0])),
+        "sigmas", "Level 2 of the 3 noise levels is nan",
+    ),
+    "adding another family's latent": (
+        lambda _: latent_edit.latent_add(samples1=GOOD, samples2=SIXTEEN), "samples2", "4 channels.*16.*one family",
+    ),
+    "blending with one": (lambda _: latent_edit.latent_blend(samples1=GOOD, samples2=SIXTEEN), "samples2", "4 ch"),
+    "a batch with one": (lambda _: latent_edit.latent_batch(samples1=GOOD, samples2=SIXTEEN), "samples2", "4 channels"),
+    "batches with one": (lambda _: batch_latents(latents={"a": GOOD, "b": SIXTEEN}), "latents", "4 channels"),
+    "pasting one": (
+        lambda _: latent_edit.latent_composite(samples_to=GOOD, samples_from=SIXTEEN), "samples_from", "4 channels",
+    ),
+    "pasting one under a mask": (
+        lambda _: latent_edit.latent_composite_masked(destination=GOOD, source=SIXTEEN), "source", "4 channels",
+    ),
     "an empty noise mask": (lambda p: sampled(p, latent_image=NO_MASK), "latent_image", "mask is empty.*Connect"),
     "a wide positive": (lambda p: sampled(p, positive=p["wide"]), "positive", "768.*text encoder of the model's own"),
     "a wide negative": (lambda p: sampled(p, negative=p["wide"]), "negative", "768"),

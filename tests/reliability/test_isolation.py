@@ -11,6 +11,7 @@ import pytest
 
 from executor.process import GRACE
 from tests.reliability.cases import Case, Table, run_case
+from tests.reliability.corpus import HOSTILE
 from tests.reliability.stand import ENDED, Stand, hostile, node, patience, saving, standing_server
 
 KNOWN = {
@@ -153,6 +154,17 @@ def endless(stand: Stand) -> None:
         assert stand.post("/interrupt", {}).status == 200
         assert stand.until(job, *ENDED, seconds=60)["status"] == "cancelled"
         assert time.monotonic() - began <= GRACE + patience()  # and one second for the process to end
+
+
+@cases("CN-13", "a pack's route is behind the same checks as ours")
+def pack_routes(stand: Stand) -> None:
+    assert stand.get("/hostile/echo").status == 200
+    for _, headers in HOSTILE:
+        assert stand.ask("POST", "/hostile/echo", b"{}", headers).status in (400, 403)
+    answer = stand.get("/hostile/echo")
+    said = {name.lower(): value for name, value in answer.headers.items()}
+    assert "unsafe" not in said["content-security-policy"]
+    assert said["x-content-type-options"] == "nosniff"
 
 
 BAD_IMPORTS = {

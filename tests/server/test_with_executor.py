@@ -11,7 +11,7 @@ import pytest
 
 from executor.process import ProcessWorker
 from server.keys import STORE, WORKERS
-from tests.executor.toys import folders, prompt, toy_worker
+from tests.executor.toys import folders, prompt, talking_worker, toy_worker
 from tests.server.conftest import Server
 from tests.server.meeting import meeting_worker
 
@@ -170,3 +170,11 @@ async def test_an_interrupt_by_id_stops_one_of_two_processes_at_work(pair: Serve
 async def begun_by_hand(root: Path) -> None:
     """The third that all wait for."""
     await asyncio.to_thread((root / "worker" / "user" / "met" / "c").write_text, "0")
+
+
+async def test_what_a_worker_logs_is_in_the_log_of_the_server(start, tmp_path):
+    server = await start(ProcessWorker(talking_worker, tmp_path), worker_deadline=60.0)
+    await server.get("/object_info")
+    _, lines = await server.get("/internal/logs")
+    assert "WARNING toys: a word from within\nTraceback" in lines
+    assert "ValueError: inside" in lines

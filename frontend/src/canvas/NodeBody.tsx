@@ -4,6 +4,7 @@ import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { setValue } from "../graph/commands.ts";
 import { BYPASSED, type GraphNode, MUTED, type NodeId } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
+import { nodeFaults } from "../graph/faults.ts";
 import { writeJson } from "../graph/json.ts";
 import { widgetsOf, type Widgets } from "../graph/widgets.ts";
 import type { NodeRun } from "../store/run_state.ts";
@@ -23,6 +24,8 @@ export const NodeBody = memo(function NodeBody({ id }: { readonly id: NodeId }) 
   return node && box ? <Body node={node} box={box} definition={definition} /> : null;
 });
 
+const NO_LINKS: ReadonlySet<string> = new Set();
+
 interface BodyProps {
   readonly node: GraphNode;
   readonly box: NodeBox;
@@ -40,6 +43,8 @@ function Body({ node, box, definition }: BodyProps) {
   const attach = useCallback((element: HTMLElement | null) => view.attachBody(id, element), [view, id]);
   const drop = usePictureDrop(id, widgetsOf(node, definition));
   const title = node.title ?? definition?.displayName ?? node.type;
+  const faults = nodeFaults(node, definition, view.scene.linked.get(id) ?? NO_LINKS);
+  const faultOf = (input: string): string | undefined => faults.find((fault) => fault.input === input)?.message;
   const isUnknown = !definition && hasDefinitions;
   const isReroute = box.title === 0;
   return (
@@ -73,7 +78,7 @@ function Body({ node, box, definition }: BodyProps) {
         />
       )}
       <div className="node-body">
-        <NodeSockets node={node} box={box} linked={linked} />
+        <NodeSockets node={node} box={box} linked={linked} faultOf={faultOf} />
         {box.widgets.map((placed) => (
           <NodeWidget
             key={placed.entry.key}
@@ -82,6 +87,7 @@ function Body({ node, box, definition }: BodyProps) {
             title={title}
             placed={placed}
             linked={linked}
+            fault={faultOf(placed.entry.input.name)}
           />
         ))}
         {isUnknown && <UnknownNode node={node} />}

@@ -12,11 +12,13 @@ interface Props {
   readonly box: NodeBox;
   /** Names of linked inputs, joined, so that React sees when they change. */
   readonly linked: string;
+  /** What is wrong with an input, before any run. */
+  readonly faultOf: (input: string) => string | undefined;
 }
 
 type Fit = "fits" | "unfit" | undefined;
 
-export function NodeSockets({ node, box, linked }: Props) {
+export function NodeSockets({ node, box, linked, faultOf }: Props) {
   const { view } = useApp();
   const linking = useUi((state) => state.linking);
   const names = new Set(linked.split("\u0000"));
@@ -33,6 +35,7 @@ export function NodeSockets({ node, box, linked }: Props) {
             at={{ left: placed.x }}
             fit={fit}
             isLinked={names.has(placed.socket.name)}
+            fault={placed.socket.widget === null ? faultOf(placed.socket.name) : undefined}
             isWidget={placed.socket.widget !== null}
             isRequired={placed.socket.required}
             hasLabel={!box.isCollapsed && box.title > 0 && placed.socket.widget === null}
@@ -47,6 +50,7 @@ export function NodeSockets({ node, box, linked }: Props) {
           at={{ right: box.width - placed.x }}
           fit={fitOf(linking, node, "output", placed)}
           isLinked={outputs.has(placed.index)}
+          fault={undefined}
           isWidget={false}
           isRequired
           hasLabel={!box.isCollapsed && box.title > 0}
@@ -74,13 +78,14 @@ interface SocketProps {
   /** Outputs stand by their right end, so that no label has to be measured. */
   readonly at: { readonly left: number } | { readonly right: number };
   readonly fit: Fit;
+  readonly fault: string | undefined;
   readonly isLinked: boolean;
   readonly isWidget: boolean;
   readonly isRequired: boolean;
   readonly hasLabel: boolean;
 }
 
-function Socket({ placed, side, at, fit, isLinked, isWidget, isRequired, hasLabel }: SocketProps) {
+function Socket({ placed, side, at, fit, fault, isLinked, isWidget, isRequired, hasLabel }: SocketProps) {
   const { socket, y } = placed;
   const style: CSSProperties & Record<"--dark" | "--light", string> = {
     ...at,
@@ -94,6 +99,7 @@ function Socket({ placed, side, at, fit, isLinked, isWidget, isRequired, hasLabe
     isLinked ? "linked" : "free",
     isWidget ? "of-widget" : "",
     isRequired ? "" : "optional",
+    fault === undefined ? "" : "faulty",
     fit ?? "",
   ];
   return (
@@ -101,7 +107,7 @@ function Socket({ placed, side, at, fit, isLinked, isWidget, isRequired, hasLabe
       className={names.filter(Boolean).join(" ")}
       style={style}
       data-socket={`${side}:${placed.index}`}
-      title={`${socket.label || socket.name}: ${socket.type}`}
+      title={fault ?? `${socket.label || socket.name}: ${socket.type}`}
     >
       <i className="socket-dot" />
       {hasLabel && <span className="socket-label">{socket.label}</span>}

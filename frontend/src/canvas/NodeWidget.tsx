@@ -18,17 +18,20 @@ interface Props {
   readonly title: string;
   readonly placed: PlacedWidget;
   readonly linked: string;
+  /** What is wrong with the value, before any run. */
+  readonly fault: string | undefined;
 }
 
-export const NodeWidget = memo(function NodeWidget({ node, definition, title, placed, linked }: Props) {
+export const NodeWidget = memo(function NodeWidget({ node, definition, title, placed, linked, fault }: Props) {
   const { editor, api } = useApp();
   const { entry, control, y, height } = placed;
   const { input } = entry;
   const { values } = widgetsOf(node, definition);
   const lastUsed = useDocument((state) => state.lastUsed.get(controlKey(node.id, input.name)));
-  const isWrong = useRun((state) =>
-    state.problems.some((problem) => problem.node === node.id && problem.input === input.name),
+  const refused = useRun(
+    (state) => state.problems.find((problem) => problem.node === node.id && problem.input === input.name)?.message,
   );
+  const wrong = refused ?? fault;
   const set = (key: string, value: Json): void => editor.do(setValue(node.id, key, value));
   const label = `${input.name}, ${title}`;
   const style = { top: y, height };
@@ -55,9 +58,9 @@ export const NodeWidget = memo(function NodeWidget({ node, definition, title, pl
     );
   }
   const isText = input.widget === "text" && input.options["multiline"] === true;
-  const names = ["widget", isText ? "multiline" : "", isWrong ? "wrong" : "", control ? "has-control" : ""];
+  const names = ["widget", isText ? "multiline" : "", wrong === undefined ? "" : "wrong", control ? "has-control" : ""];
   return (
-    <div className={names.filter(Boolean).join(" ")} style={style} data-widget={input.name}>
+    <div className={names.filter(Boolean).join(" ")} style={style} data-widget={input.name} title={wrong}>
       <Widget
         input={input}
         label={label}

@@ -1,10 +1,19 @@
 /** What went wrong, in words, with the way to the node that it is about. */
 import { useApp, useDocument, useRun, useUi } from "../app.ts";
 import { nodeId } from "../graph/document.ts";
+import { type Fault, faultsOf } from "../graph/faults.ts";
 import type { PackProblem } from "../protocol/jobs.ts";
 import type { Problem } from "../store/run_state.ts";
 import { CloseIcon, WarningIcon } from "./icons.tsx";
 import { MissingThings, useMissing } from "./MissingThings.tsx";
+
+/** What would be refused; what is missing altogether is listed by itself. */
+export function useFaults(): readonly Fault[] {
+  const document = useDocument((state) => state.history.document);
+  const definitions = useDocument((state) => state.definitions);
+  const hasDefinitions = useDocument((state) => state.hasDefinitions);
+  return hasDefinitions ? faultsOf(document, definitions) : [];
+}
 
 export function Problems() {
   const isOpen = useUi((state) => state.isProblemsOpen);
@@ -16,7 +25,10 @@ function OpenProblems() {
   const problems = useRun((state) => state.problems);
   const packs = useUi((state) => state.packProblems);
   const missing = useMissing();
-  const count = problems.length + packs.length + missing.choices.length + missing.classes.length;
+  const faults = useFaults().filter(
+    ({ node, input }) => !problems.some((problem) => problem.node === node && problem.input === input),
+  );
+  const count = faults.length + problems.length + packs.length + missing.choices.length + missing.classes.length;
   return (
     <section className="problems" aria-label="Problems">
       <header>
@@ -34,6 +46,12 @@ function OpenProblems() {
       <ul data-scrolls>
         {problems.map((problem, index) => (
           <ProblemItem key={`${problem.id}-${index}`} problem={problem} />
+        ))}
+        {faults.map(({ node, input, message }) => (
+          <ProblemItem
+            key={`${node}-${input}`}
+            problem={{ id: `${node}-${input}`, node, input, message, details: "" }}
+          />
         ))}
         <MissingThings missing={missing} />
         {packs.map((pack) => (

@@ -5,6 +5,7 @@ import { actionOf } from "../actions/registry.ts";
 import { duration } from "../canvas/NodeTitle.tsx";
 import { overallProgress, phaseOf } from "../store/run_state.ts";
 import { ActionButton } from "./ActionButton.tsx";
+import { useFaults } from "./Problems.tsx";
 import {
   ArrangeIcon,
   DownIcon,
@@ -89,6 +90,7 @@ export function Toolbar() {
       <InterruptButton />
       <RunOnChange />
       <BatchCount />
+      <FaultCount />
       <RunButton />
     </header>
   );
@@ -259,6 +261,24 @@ function BatchCount() {
         }}
       />
     </label>
+  );
+}
+
+/** What the server would refuse, before it is asked. */
+function FaultCount() {
+  const { editor } = useApp();
+  const { length } = useFaults();
+  if (length === 0) return null;
+  return (
+    <button
+      type="button"
+      className="fault-count"
+      title="What is wrong before anything is sent"
+      aria-label={length === 1 ? "1 fault" : `${length} faults`}
+      onClick={() => editor.ui.setState({ isProblemsOpen: true })}
+    >
+      <WarningIcon /> {length}
+    </button>
   );
 }
 

@@ -8,7 +8,7 @@ import type { Draft, Drafts } from "./drafts.ts";
 import { type DocumentState, type Editor, isDirty } from "./editor.ts";
 import { IDLE, type RunState, submitted } from "./run_state.ts";
 import type { Restored, Tabs } from "./tabs.ts";
-import { openWindows } from "./windows.ts";
+import { claimDraft, openWindows } from "./windows.ts";
 
 const QUIET_MS = 1500;
 const LONGEST_JOURNAL = 300;
@@ -36,7 +36,9 @@ export class Drafting {
    * and how many of them hold unsaved work of windows that are gone.
    */
   async restore(): Promise<{ open: number; recovered: number }> {
-    const { own, left } = shareOf(await this.drafts.all(), this.window, await openWindows());
+    const share = shareOf(await this.drafts.all(), this.window, await openWindows());
+    const own = await claimed(share.own, true);
+    const left = await claimed(share.left, false);
     const drafts = [...own, ...left].map((draft, place) => ({ ...draft, window: this.window, place }));
     const latest = drafts.reduce<Draft | undefined>(
       (best, each) => (best && best.savedAt >= each.savedAt ? best : each),
@@ -142,6 +144,11 @@ export class Drafting {
       this.editor.toast("error", "The draft could not be kept in this browser; save the workflow to a file.");
     });
   }
+}
+
+async function claimed(drafts: readonly Draft[], isOwn: boolean): Promise<Draft[]> {
+  const mine = await Promise.all(drafts.map(({ id }) => claimDraft(id, isOwn)));
+  return drafts.filter((_, index) => mine[index]);
 }
 
 function restoredOf(draft: Draft): Restored {

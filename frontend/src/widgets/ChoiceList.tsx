@@ -5,8 +5,10 @@ import type { Json } from "../graph/json.ts";
 import { search } from "./choices.ts";
 
 const SEARCHABLE_FROM = 8;
-const MOST_SHOWN = 200;
 const HEIGHT = 320;
+/** Of each choice, in pixels; popups.css has it too. Only those in sight are made. */
+const ROW = 27;
+const AROUND = 6;
 
 interface Props {
   readonly anchor: HTMLElement;
@@ -19,7 +21,7 @@ interface Props {
 
 export function ChoiceList({ anchor, label, choices, chosen, onChoose, onClose }: Props) {
   const [query, setQuery] = useState("");
-  const found = useMemo(() => search(choices, query, String).slice(0, MOST_SHOWN), [choices, query]);
+  const found = useMemo(() => search(choices, query, String), [choices, query]);
   const [active, setActive] = useState(() => Math.max(0, choices.indexOf(chosen)));
   const root = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
@@ -30,9 +32,17 @@ export function ChoiceList({ anchor, label, choices, chosen, onChoose, onClose }
     const field = root.current?.querySelector<HTMLElement>("input, [role=listbox]");
     field?.focus({ preventScroll: true });
   }, []);
-  useEffect(() => {
-    list.current?.children[active]?.scrollIntoView({ block: "nearest" });
+  const [scrolled, setScrolled] = useState(0);
+  useLayoutEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    const [top, bottom] = [active * ROW, (active + 1) * ROW];
+    if (top < element.scrollTop) element.scrollTop = top;
+    else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
+    setScrolled(element.scrollTop);
   }, [active, found]);
+  const first = Math.max(0, Math.floor(scrolled / ROW) - AROUND);
+  const shown = found.slice(first, first + Math.ceil(HEIGHT / ROW) + 2 * AROUND);
   useEffect(() => {
     const outside = (event: PointerEvent): void => {
       if (event.target instanceof Node && !root.current?.contains(event.target)) onClose();
@@ -81,27 +91,55 @@ export function ChoiceList({ anchor, label, choices, chosen, onChoose, onClose }
           }}
         />
       )}
-      <div ref={list} id="choices" role="listbox" aria-label={label} tabIndex={-1} className="choice-list">
-        {found.map((choice, index) => (
-          <div
-            key={String(choice)}
-            role="option"
-            tabIndex={-1}
-            aria-selected={choice === chosen}
-            className={index === active ? "choice active" : "choice"}
-            onPointerEnter={() => setActive(index)}
-            onClick={() => onChoose(choice)}
-            onKeyDown={onKeyDown}
-          >
-            {String(choice)}
-          </div>
-        ))}
+      <div
+        ref={list}
+        id="choices"
+        role="listbox"
+        aria-label={label}
+        tabIndex={-1}
+        className="choice-list"
+        onScroll={(event) => setScrolled(event.currentTarget.scrollTop)}
+      >
+        <div className="choice-rows" style={{ height: found.length * ROW }}>
+          {shown.map((choice, offset) => {
+            const index = first + offset;
+            return (
+              <div
+                key={String(choice)}
+                role="option"
+                tabIndex={-1}
+                aria-selected={choice === chosen}
+                aria-setsize={found.length}
+                aria-posinset={index + 1}
+                className={index === active ? "choice active" : "choice"}
+                style={{ top: index * ROW }}
+                title={String(choice)}
+                onPointerEnter={() => setActive(index)}
+                onClick={() => onChoose(choice)}
+                onKeyDown={onKeyDown}
+              >
+                <Named text={String(choice)} />
+              </div>
+            );
+          })}
+        </div>
         {found.length === 0 && (
           <p className="empty">{choices.length === 0 ? "The server offers no choice here." : "Nothing matches."}</p>
         )}
       </div>
     </div>,
     document.body,
+  );
+}
+
+/** The folder of a file stands back. */
+function Named({ text }: { readonly text: string }) {
+  const cut = text.lastIndexOf("/") + 1;
+  return (
+    <>
+      {cut > 0 && <span className="choice-folder">{text.slice(0, cut)}</span>}
+      {text.slice(cut)}
+    </>
   );
 }
 

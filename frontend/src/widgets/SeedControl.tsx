@@ -4,10 +4,14 @@ import { CONTROLS } from "../graph/widgets.ts";
 import { DiceIcon, DownIcon, LockIcon, UndoIcon, UpIcon } from "../panels/icons.tsx";
 
 const MEANINGS = {
-  fixed: { icon: LockIcon, text: "Fixed: every run uses this value" },
-  increment: { icon: UpIcon, text: "Increment: each run uses the next value" },
-  decrement: { icon: DownIcon, text: "Decrement: each run uses the value before" },
-  randomize: { icon: DiceIcon, text: "Randomize: each run draws a new value and shows it" },
+  fixed: { icon: LockIcon, name: "Locked", text: "Locked: every run uses this value" },
+  increment: { icon: UpIcon, name: "Count up", text: "Count up: each run uses the next value" },
+  decrement: { icon: DownIcon, name: "Count down", text: "Count down: each run uses the value before" },
+  randomize: {
+    icon: DiceIcon,
+    name: "New seed each run",
+    text: "New seed each run: it is drawn and shown as it is used",
+  },
 } as const;
 
 interface Props {
@@ -45,7 +49,7 @@ export function SeedControl({ label, value, control, lastUsed, onControl, onReus
         >
           {CONTROLS.map((name) => (
             <option key={name} value={name}>
-              {name}
+              {MEANINGS[name].name}
             </option>
           ))}
         </select>

@@ -1,5 +1,6 @@
 /** The widget for a kind of value. */
 import { writeJson } from "../graph/json.ts";
+import { ColourWidget } from "./ColourWidget.tsx";
 import { MarkdownWidget } from "./MarkdownWidget.tsx";
 import { NumberWidget } from "./NumberWidget.tsx";
 import { ComboWidget } from "./ComboWidget.tsx";
@@ -8,12 +9,15 @@ import { ToggleWidget } from "./ToggleWidget.tsx";
 import type { WidgetProps } from "./widget.ts";
 
 export function Widget(props: WidgetProps) {
-  switch (props.input.widget) {
+  const { input } = props;
+  if (input.type === "COLOR" || (input.widget === "integer" && input.options["display"] === "color"))
+    return <ColourWidget {...props} />;
+  switch (input.widget) {
     case "integer":
     case "number":
       return <NumberWidget {...props} />;
     case "text":
-      return props.input.options["markdown"] === true ? <MarkdownWidget {...props} /> : <TextWidget {...props} />;
+      return input.options["markdown"] === true ? <MarkdownWidget {...props} /> : <TextWidget {...props} />;
     case "toggle":
       return <ToggleWidget {...props} />;
     case "combo":

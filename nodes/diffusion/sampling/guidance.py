@@ -20,8 +20,10 @@ from nodes.diffusion.sampling.regions import Region, lay_out, regions_at
 from nodes.diffusion.sampling.samplers.contract import Denoiser
 from nodes.diffusion.sampling.steering import Ask, Guided, perpendicular, steer
 from nodes.diffusion.sampling.telling import Telling, ask_network
-from nodes.diffusion.text.chunks import LENGTH
 from nodes.diffusion.values import Conditioning, Model, Told
+
+MOST_REPEATS = 4
+"""How often the longest text of a batch may be repeated so that all become equally long."""
 
 _TINY = 1e-37
 """Keeps the mean of no conditions at 0."""
@@ -168,12 +170,15 @@ class Predictions:
             self._groups, self._size = lay_out(self._conditionings, x, self.sampling), x.shape[-2:]
         totals = {index: torch.zeros_like(x) for index in wanted}
         weights = {index: x.new_zeros(len(x), 1, *x.shape[-2:]) for index in wanted}
-        batches: dict[tuple[int, int, int], list[tuple[int, Region]]] = {}
+        batches: list[list[tuple[int, Region]]] = []
         for index in wanted:
             for region in regions_at(sigma, self._groups[index], x):
-                key = region.box.height, region.box.width, _odd_length(region)
-                batches.setdefault(key, []).append((index, region))
-        for batch in batches.values():
+                found = next((batch for batch in batches if _goes_with(batch, region)), None)
+                if found is None:
+                    batches.append([(index, region)])
+                else:
+                    found.append((index, region))
+        for batch in batches:
             for (index, region), denoised in zip(batch, self._denoise(x, sigma, batch, alterations), strict=True):
                 region.box.cut(totals[index]).add_(denoised * region.weight)
                 region.box.cut(weights[index]).add_(region.weight)
@@ -355,10 +360,13 @@ class MaskedModel:
         return denoised * mask + self._latent * (1 - mask)
 
 
-def _odd_length(region: Region) -> int:
-    """0 for texts of whole chunks, which are easily made equally long; others would be repeated all too often."""
-    length = region.condition.tokens.shape[1]
-    return length if length % LENGTH else 0
+def _goes_with(batch: Sequence[tuple[int, Region]], region: Region) -> bool:
+    """Whether a region is of the size of a batch's, and no text must be repeated all too often to be as long."""
+    first = batch[0][1].box
+    if (first.height, first.width) != (region.box.height, region.box.width):
+        return False
+    lengths = [one.condition.tokens.shape[1] for one in (*(one for _, one in batch), region)]
+    return math.lcm(*lengths) <= MOST_REPEATS * max(lengths)
 
 
 def _equally_long(contexts: Sequence[Tensor]) -> list[Tensor]:

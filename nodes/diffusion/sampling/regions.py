@@ -97,6 +97,12 @@ def regions_at(sigma: float, regions: Sequence[Region], latent: Tensor) -> list[
     return found
 
 
+def check_area(condition: Condition, height: int, width: int) -> None:
+    """Raise ValueError with a sentence if a condition's area lies outside a latent of height x width cells."""
+    if condition.area is not None:
+        _box(condition.area, height, width)
+
+
 def fit_mask(mask: Tensor, latent: Tensor) -> Tensor:
     """A (N or 1, H, W) mask as (N, 1, h, w) for `latent`, interpolated and repeated as needed."""
     mask = mask.reshape(-1, 1, *mask.shape[-2:]).float()

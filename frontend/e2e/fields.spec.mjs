@@ -1,0 +1,72 @@
+/** What is wrong before a run, long lists, weights in texts, seeds in plain words. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ask, drag, editor, only, page, shoot, useEditor } from "./harness.mjs";
+
+useEditor();
+
+const faults = () => page.getByRole("button", { name: /^\d+ faults?$/ });
+
+test("an input that needs a link and has none is marked and counted before any run, and leads to its node", async () => {
+  const save = await only("SaveImage");
+  assert.equal(await faults().count(), 0);
+  const socket = await ask(page, "slotPoint", save, "input", "images");
+  await page.keyboard.down("Control");
+  await page.keyboard.down("Alt");
+  await page.mouse.click(...socket);
+  await page.keyboard.up("Alt");
+  await page.keyboard.up("Control");
+  await page.locator(`.node[data-node="${save}"] .socket.faulty .socket-dot`).waitFor();
+  await faults().click();
+  const problems = page.getByRole("region", { name: "Problems" });
+  await problems.getByText(/“images” needs a link from an output of type IMAGE/).waitFor();
+  await shoot(page, "fault");
+  await problems.locator("button.locate").first().click();
+  assert.deepEqual(await ask(page, "selection"), [save]);
+  const decode = await only("VAEDecode");
+  await drag(
+    page,
+    await ask(page, "slotPoint", decode, "output", 0),
+    await ask(page, "slotPoint", save, "input", "images"),
+  );
+  await faults().waitFor({ state: "detached" });
+});
+
+test("a long list is made only where it is seen, and its last choice is reached by key", async () => {
+  const combo = page.getByRole("combobox", { name: "sampler_name, KSampler" });
+  await combo.click();
+  const list = page.getByRole("listbox", { name: "sampler_name, KSampler" });
+  await list.waitFor();
+  const count = Number(await list.getByRole("option").first().getAttribute("aria-setsize"));
+  assert.ok((await list.getByRole("option").count()) < count);
+  await page.keyboard.press("End");
+  const last = list.locator(`[aria-posinset="${count}"]`);
+  await last.waitFor();
+  const name = await last.textContent();
+  await page.keyboard.press("Enter");
+  assert.equal(await ask(page, "value", await only("KSampler"), "sampler_name"), name);
+});
+
+test("Ctrl and the arrows change the weight of the word at the caret, and the field undoes it", async () => {
+  const field = page.getByRole("textbox", { name: /^text, Positive/ });
+  await field.fill("a red cube");
+  await field.evaluate((element) => element.setSelectionRange(4, 4));
+  await page.keyboard.press("Control+ArrowUp");
+  assert.equal(await field.inputValue(), "a (red:1.05) cube");
+  await page.keyboard.press("Control+ArrowUp");
+  assert.equal(await field.inputValue(), "a (red:1.1) cube");
+  await page.keyboard.press("Control+z");
+  assert.equal(await field.inputValue(), "a (red:1.05) cube");
+});
+
+test("a seed says in words what it does at each run", async () => {
+  const seed = page.getByRole("combobox", { name: /seed, .*: at each run/ });
+  assert.deepEqual(await seed.locator("option").allTextContents(), [
+    "Locked",
+    "Count up",
+    "Count down",
+    "New seed each run",
+  ]);
+});
+
+test("nothing went wrong in the page", () => assert.deepEqual(editor.errors, []));
