@@ -330,10 +330,11 @@ def inside_batches_grow_and_shrink() -> None:
     assert comfy.utils.resize_to_batch_size(rows, 6).tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def inside_lora_is_computed_as_by_hand_and_refused_in_sampling() -> None:
+def inside_lora_is_computed_as_by_hand_and_sampled_with() -> None:
     import comfy.lora
 
-    patcher = to_pack(loaded().MODEL).clone()
+    value = loaded().MODEL
+    patcher = to_pack(value).clone()
     names = comfy.lora.model_lora_keys_unet(patcher.model)
     name = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q"
     target = names.get(name) or names[name := next(one for one in names if one.endswith("attn1_to_q"))]
@@ -343,13 +344,42 @@ def inside_lora_is_computed_as_by_hand_and_refused_in_sampling() -> None:
     patches = comfy.lora.load_lora(lora, names)
     assert list(patches) == [target]
     made = comfy.lora.calculate_weight([(0.5, patches[target], 1.0, None, None)], weight.float(), target)
-    assert torch.allclose(made, weight.float() + 0.5 * 0.5 * (up @ down), atol=1e-6)
+    expected = weight.float() + 0.5 * 0.5 * (up @ down)
+    assert torch.allclose(made, expected, atol=1e-6)
     assert patcher.add_patches(patches, 0.5) == [target]
-    with pytest.raises(Unsupported, match="weights"):
-        patcher.check_sampling()
-    with pytest.raises(Unsupported, match="LoRA files are not supported"):
-        comfy.sd.load_lora_for_models(patcher, to_pack(loaded().CLIP), lora, 1.0, 1.0)
-    assert len(comfy.lora.model_lora_keys_clip(to_pack(loaded().CLIP))) > 10
+    patcher.check_sampling()
+    network = from_pack(patcher, "MODEL").network
+    (changed,) = network.changes
+    assert torch.allclose(network.value(changed), expected, atol=1e-6)
+    assert from_pack(patcher, "MODEL").network is network, "as long as nothing else is changed"
+    assert patcher.networks() == [network]
+    assert patcher.sampled_model().value.network is network
+    assert value.network.changes == {}, "the model that came in stays as it is"
+    model, clip = comfy.sd.load_lora_for_models(to_pack(value), to_pack(loaded().CLIP), lora, 0.5, 1.0)
+    assert torch.allclose(from_pack(model, "MODEL").network.value(changed), expected, atol=1e-6)
+    assert not from_pack(clip, "CLIP").networks[0].changes
+    merging = to_pack(value).clone()
+    merging.add_patches({target: patcher.get_key_patches()[target]}, 0.25, 0.75)
+    merged = from_pack(merging, "MODEL").network.value(changed)
+    assert torch.allclose(merged, 0.75 * weight.float() + 0.25 * expected, atol=1e-5)
+
+
+def inside_text_encoders_are_changed_by_lora() -> None:
+    import comfy.lora
+
+    clip = to_pack(loaded().CLIP)
+    before = clip.encode("a red cube")
+    names = comfy.lora.model_lora_keys_clip(clip)
+    assert len(names) > 10
+    name, target = next(iter(names.items()))
+    weight = clip.get_key_patches()[target][0][0]
+    changed = clip.clone()
+    assert changed.add_patches({target: ("diff", (torch.ones_like(weight),)), "other": None}, 0.5) == [target]
+    assert not torch.equal(changed.encode("a red cube"), before)
+    assert torch.equal(clip.encode("a red cube"), before)
+    (made,) = from_pack(changed, "CLIP").networks[0].changes.items()
+    assert torch.allclose(made[1][0](weight.float()), weight.float() + 0.5)
+    assert name.startswith("lora_te")
 
 
 def inside_layers_of_packs_cast_to_what_they_are_given() -> None:

@@ -1,13 +1,20 @@
-"""LoRA files: names of weights, and the arithmetic. Sampling with them is refused for now, by the model patcher."""
+"""LoRA files as packs read them: names of weights, what a file does to each, and the arithmetic."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nodes.diffusion.checkpoints.names import unet_names
+from nodes.diffusion.checkpoints.source import held
+from nodes.diffusion.weights.adapters import Adapter, Decomposed, Difference, LowRank, Replacement
+from nodes.diffusion.weights.lora_file import read_lora
 from nodes.packs.bridge.missing import Unsupported
+
+log = logging.getLogger(__name__)
 
 LORA_CLIP_MAP = {
     "mlp.fc1": "mlp_fc1",
@@ -17,13 +24,6 @@ LORA_CLIP_MAP = {
     "self_attn.v_proj": "self_attn_v_proj",
     "self_attn.out_proj": "self_attn_out_proj",
 }
-
-_PAIRS = (
-    (".lora_up.weight", ".lora_down.weight"),
-    ("_lora.up.weight", "_lora.down.weight"),
-    (".lora_B.weight", ".lora_A.weight"),
-    (".lora_linear_layer.up.weight", ".lora_linear_layer.down.weight"),
-)
 
 
 def model_lora_keys_unet(model: Any, key_map: dict[str, str] | None = None) -> dict[str, str]:
@@ -49,29 +49,45 @@ def model_lora_keys_clip(model: Any, key_map: dict[str, str] | None = None) -> d
         if not target.endswith(".weight") or ".layers." not in target:
             continue
         stem = target.removesuffix(".weight").rpartition("text_model.")[2]
-        names[f"lora_te_text_model_{stem.replace('.', '_')}"] = target
-        names[f"lora_te1_text_model_{stem.replace('.', '_')}"] = target
-        names[f"text_encoder.text_model.{stem}"] = target
+        flat = stem.replace(".", "_")
+        if target.startswith("clip_g."):
+            begins: tuple[str, ...] = (f"lora_te2_text_model_{flat}", f"text_encoder_2.text_model.{stem}")
+        else:
+            begins = (
+                f"lora_te_text_model_{flat}", f"lora_te1_text_model_{flat}", f"text_encoder.text_model.{stem}",
+            )  # fmt: skip
+        names |= dict.fromkeys(begins, target)
     return names
 
 
 def load_lora(lora: Mapping[str, Tensor], to_load: Mapping[str, str], log_missing: bool = True) -> dict[str, Any]:
-    """Name of a weight -> ("lora", (up, down, alpha, mid, dora scale, reshape)) or ("diff", (difference,))."""
+    """Name of a weight -> ("lora", (up, down, alpha, mid, None, None)), ("diff", (difference,)), or for every other
+    kind ("adapter", (the adapter,))."""
     patches: dict[str, Any] = {}
-    for name, target in to_load.items():
-        alpha = lora.get(f"{name}.alpha")
-        for up, down in _PAIRS:
-            if f"{name}{up}" in lora:
-                scale = None if alpha is None else float(alpha)
-                tensors = lora[f"{name}{up}"], lora[f"{name}{down}"]
-                mid, dora = lora.get(f"{name}.lora_mid.weight"), lora.get(f"{name}.dora_scale")
-                patches[target] = ("lora", (*tensors, scale, mid, dora, None))
-        for ending in (".diff", ".set_weight"):
-            if f"{name}{ending}" in lora:
-                patches[target] = ("diff" if ending == ".diff" else "set", (lora[f"{name}{ending}"],))
-        if f"{name}.diff_b" in lora:
-            patches[target.removesuffix(".weight") + ".bias"] = ("diff", (lora[f"{name}.diff_b"],))
+    for layer in read_lora(held(Path("LoRA"), lora)).layers:
+        target = to_load.get(layer.stem)
+        if target is None:
+            if log_missing:
+                log.warning("The LoRA's %s is not used, because the model has no place for it.", layer.stem)
+            continue
+        for leaf, adapter in layer.adapters.items():
+            name = target if leaf == "weight" else f"{target.removesuffix('.weight')}.{leaf}"
+            patches[name] = _patch(adapter)
     return patches
+
+
+def _patch(adapter: Adapter) -> tuple[str, tuple[Any, ...]]:
+    if isinstance(adapter, LowRank):
+        rank = adapter.down.shape[0]
+        return "lora", (adapter.up, adapter.down, adapter.scale * rank, adapter.mid, None, None)
+    if isinstance(adapter, Difference | Replacement):
+        return "diff" if isinstance(adapter, Difference) else "set", (adapter.tensor,)
+    return "adapter", (adapter,)
+
+
+def changed_weight(patches: Sequence[Any], key: str, weight: Tensor) -> Tensor:
+    """`calculate_weight` as a change of a network's weight."""
+    return calculate_weight(patches, weight, key)
 
 
 def calculate_weight(
@@ -88,6 +104,9 @@ def calculate_weight(
             weight = weight.narrow(*offset)
         if keep != 1.0:
             weight = weight * keep
+        if isinstance(change, list):  # another model's weight, with its own changes
+            (other, convert), *own = change
+            change = (calculate_weight(own, convert(other.to(weight)), key),)
         kind, tensors = change if len(change) == 2 and isinstance(change[0], str) else ("diff", change)
         if kind == "set":
             weight = tensors[0].to(weight)
@@ -113,11 +132,18 @@ def _difference(kind: str, tensors: Any, weight: Tensor, key: str, dtype: torch.
                 f"A change of {key} has the shape {list(added.shape)}; the weight is {list(weight.shape)}."
             )
         return added
+    # The change of a decomposed adapter depends on the weight, so all are taken as what they make of it, less itself.
+    start = weight.to(dtype)
+    return _adapter(kind, tensors, key).add_to(start.clone(), 1.0) - start
+
+
+def _adapter(kind: str, tensors: Any, key: str) -> Adapter:
+    """What a pack describes by a word and a tuple. Raises Unsupported for a word that is not known."""
+    if kind == "adapter":
+        found: Adapter = tensors[0]
+        return found
     if kind != "lora":
         raise Unsupported(f"Changes of the kind '{kind}' of {key} are not supported by Heddle yet.")
     up, down, alpha, mid, dora, _ = (*tensors, None, None, None)[:6]
-    if mid is not None or dora is not None:
-        raise Unsupported(f"LoRA with Tucker or DoRA parts (of {key}) is not supported by Heddle yet.")
-    scale = 1.0 if alpha is None else float(alpha) / down.shape[0]
-    product = up.to(weight.device, dtype).flatten(1) @ down.to(weight.device, dtype).flatten(1)
-    return product.reshape(weight.shape) * scale
+    low = LowRank(up, down, 1.0 if alpha is None else float(alpha) / down.shape[0], mid)
+    return low if dora is None else Decomposed(low, dora)

@@ -7,6 +7,7 @@ import inspect
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,10 +16,12 @@ from torch import Tensor
 import comfy.model_base
 import comfy.model_management
 import comfy.patcher_extension as extension
+from comfy.lora import changed_weight
 from comfy.own_networks import OwnNetwork
 from comfy.patcher_attachments import PatcherAttachments
 from comfy.transformer_patches import TransformerPatches, appended, refuse_unknown, replace_block
-from nodes.diffusion.memory.network import Network
+from nodes.diffusion.checkpoints.names import unet_names
+from nodes.diffusion.memory.network import Change, Network
 from nodes.diffusion.sampling.prediction import ModelSampling
 from nodes.diffusion.values import Model
 from nodes.packs.bridge import guiders, levels
@@ -73,6 +76,7 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         self.patches_uuid = uuid.uuid4()
         self.parent: ModelPatcher | None = None
         self._origin: tuple[Model, Mapping[str, Any]] | None = None
+        self._sampled: tuple[Model, ModelPatcher] | None = None
         ours = isinstance(model, comfy.model_base.BaseModel)
         self._network: Network = model.value.network if ours else OwnNetwork(model, self.offload_device)
 
@@ -101,12 +105,16 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
         if self._origin is not None and same(parts, self._origin[1]):
             return self._origin[0]
         base: Model = self.model.value
-        if same(parts, ModelPatcher(self.model)._parts()):
+        shown, kept = self.model, parts
+        if self.patches:  # become the network's own, so that whoever has the model computes with them
+            base = replace(base, network=base.network.changed(self._changes()))
+            shown, kept = comfy.model_base.base_of(base), {**parts, "patches": {}}
+        if same(kept, ModelPatcher(shown)._parts()):
             made = base
         else:
             patched = self.object_patches.get("model_sampling")
             sampling = base.sampling if patched is None else levels.as_library(patched)
-            state = PatcherState(self.model, sampling, parts)
+            state = PatcherState(shown, sampling, kept)
             made = replace(base, sampling=sampling, run=guiders.run, attached={**base.attached, _ATTACHED: state})
         self._origin = (made, parts)
         return made
@@ -114,7 +122,8 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
     def networks(self) -> list[Network]:
         """What must be resident to compute."""
         others = [one for models in self.additional_models.values() for one in models]
-        return [self._network, *(network for one in others for network in one.networks())]
+        own = self._network if self._settled() is self else self._settled()._network
+        return [own, *(network for one in others for network in one.networks())]
 
     def clone(self) -> "ModelPatcher":
         """A patcher of its own for the same network."""
@@ -136,13 +145,31 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
 
     def check_sampling(self) -> None:
         """Raise Unsupported for patches that sampling would ignore."""
-        if self.patches:
-            raise refuse("Changes of weights by node packs (LoRA and the like) are")
+        if self.patches and isinstance(self._network, OwnNetwork):
+            raise refuse("Changes of the weights of a module that a node pack made are")
         refuse_unknown(self.model_options.get("transformer_options", {}))
 
     def sampled_model(self) -> Any:
         """The network with the objects that packs replaced."""
-        return self.model.patched(self.object_patches)
+        return self._settled().model.patched(self.object_patches)
+
+    def _settled(self) -> "ModelPatcher":
+        """The same without changes of weights that are still to be made; itself if there are none."""
+        if not self.patches or isinstance(self._network, OwnNetwork):
+            return self
+        value = self.to_value()
+        if self._sampled is None or self._sampled[0] is not value:
+            self._sampled = (value, ModelPatcher.of(value))
+        return self._sampled[1]
+
+    def _changes(self) -> dict[str, list[Change]]:
+        """What packs do to each weight, under the network's own names."""
+        ours = {f"diffusion_model.{original}": name for name, original in unet_names(self._network.weights).items()}
+        return {
+            ours[key]: [partial(changed_weight, tuple(patches), key)]
+            for key, patches in self.patches.items()
+            if patches
+        }
 
     def set_model_sampler_cfg_function(
         self, sampler_cfg_function: Callable[..., Tensor], disable_cfg1_optimization: bool = False
@@ -202,7 +229,7 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
     def add_patches(
         self, patches: Mapping[str, Any], strength_patch: float = 1.0, strength_model: float = 1.0
     ) -> list[str]:
-        """Note changes of weights; the names that there are. Sampling refuses them for now."""
+        """Change weights; the names that there are. The network itself stays as it is."""
         known = set(self.get_key_patches())
         taken = []
         for key, patch in patches.items():
@@ -222,8 +249,6 @@ class ModelPatcher(TransformerPatches, PatcherAttachments):
 
     def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
         """Name of each weight in the original layout, without changes, as it is in the file."""
-        from nodes.diffusion.checkpoints.names import unet_names
-
         weights = self._network.weights
         named = {f"diffusion_model.{original}": weights[name] for name, original in unet_names(weights).items()}
         if isinstance(self._network, OwnNetwork):

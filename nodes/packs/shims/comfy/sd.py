@@ -6,21 +6,23 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 import comfy.model_management
 from comfy.model_patcher import ModelPatcher
+from comfy.text_patcher import TextPatcher
 from comfy.vae import VAE
 from comfy.worker_memory import memory
 from nodes.diffusion.checkpoints.assemble import FP8
 from nodes.diffusion.checkpoints.open import open_checkpoint
 from nodes.diffusion.checkpoints.separate import open_dual_text, open_text, open_unet
-from nodes.diffusion.memory.network import Network
+from nodes.diffusion.checkpoints.source import held
 from nodes.diffusion.text.chunks import PLACEHOLDER, Chunk
 from nodes.diffusion.text.encoder import encode_all, split_texts
 from nodes.diffusion.text.tokenizer import END
-from nodes.diffusion.values import TextEncoder
+from nodes.diffusion.values import Model, TextEncoder
+from nodes.diffusion.weights.lora import fit_lora
+from nodes.diffusion.weights.lora_file import read_lora
 from nodes.packs.bridge.missing import Unsupported, refuse
 
 __all__ = [
@@ -29,8 +31,6 @@ __all__ = [
     "load_unet",
 ]  # fmt: skip
 
-TEXT_MODEL = "clip_l.transformer.text_model."
-"""What the names of the weights of the one text model begin with."""
 
 Tokens = dict[str, list[list[tuple[Any, ...]]]]
 
@@ -69,52 +69,6 @@ class TEModel(Enum):
     T5_XL = 5
     T5_BASE = 6
     LLAMA3_8 = 7
-
-
-class TextPatcher:
-    """The part of a model patcher that a text encoder has: residency, and changes of weights, which it refuses."""
-
-    def __init__(self, networks: Sequence[Network]) -> None:
-        self._networks = list(networks)
-        self.network = self._networks[0]
-        self.model = self.network.module
-        self.load_device = comfy.model_management.text_encoder_device()
-        self.offload_device = comfy.model_management.text_encoder_offload_device()
-        self.model_options: dict[str, Any] = {}
-        self.patches: dict[str, Any] = {}
-
-    def networks(self) -> list[Network]:
-        """What must be resident to encode."""
-        return list(self._networks)
-
-    def clone(self) -> "TextPatcher":
-        """One of its own for the same networks."""
-        return TextPatcher(self._networks)
-
-    def add_patches(self, patches: Mapping[str, Any], *_: Any, **__: Any) -> list[str]:
-        """Changes of weights. Raises Unsupported."""
-        if patches:
-            raise refuse("Changes of a text encoder's weights by node packs (LoRA and the like) are")
-        return []
-
-    def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
-        """Name of each weight -> the weight."""
-        return {name: [(weight, lambda one: one)] for name, weight in self.model_state_dict(filter_prefix).items()}
-
-    def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
-        """Name of each weight -> the weight."""
-        named = {f"{TEXT_MODEL}{name}": weight for name, weight in self.network.weights.items()}
-        return {
-            name: weight for name, weight in named.items() if filter_prefix is None or name.startswith(filter_prefix)
-        }
-
-    def model_size(self) -> int:
-        """Bytes of the weights."""
-        return sum(network.bytes_as(memory().dtype("text")) for network in self._networks)
-
-    def model_dtype(self) -> torch.dtype:
-        """What it computes in."""
-        return memory().dtype("text")
 
 
 class ClipTokenizer:
@@ -184,7 +138,8 @@ class CLIP:
         made: CLIP = object.__new__(cls)
         made._origin = value
         made.layer_idx = None if value.layer == -1 else value.layer
-        made.patcher = TextPatcher(value.networks)
+        made.patcher = TextPatcher(value)
+        made._patched = None
         made.cond_stage_model = value.models[0].network.module
         made.tokenizer = ClipTokenizer(value)
         made.tokenizer_options = {}
@@ -193,6 +148,8 @@ class CLIP:
         return made
 
     _origin: TextEncoder
+    _patched: tuple[TextEncoder, dict[str, Any], TextEncoder] | None
+    """What the last changes of weights made of it, so that nothing is changed anew while they stay as they are."""
     layer_idx: int | None
     patcher: TextPatcher
     cond_stage_model: Any
@@ -206,7 +163,12 @@ class CLIP:
         layer = -1 if self.layer_idx is None else self.layer_idx
         if layer != self._origin.layer:
             self._origin = replace(self._origin, layer=layer)
-        return self._origin
+        noted = {name: tuple(patches) for name, patches in self.patcher.patches.items()}
+        if not noted:
+            return self._origin
+        if self._patched is None or self._patched[:2] != (self._origin, noted):
+            self._patched = (self._origin, noted, self.patcher.patched(self._origin))
+        return self._patched[2]
 
     def clone(self) -> "CLIP":
         """One of its own for the same network."""
@@ -251,7 +213,7 @@ class CLIP:
         return self.encode_from_tokens(self.tokenize(text))
 
     def add_patches(self, patches: Mapping[str, Any], *args: Any, **kwargs: Any) -> list[str]:
-        """Changes of weights. Raises Unsupported."""
+        """Change weights; the names that there are."""
         return self.patcher.add_patches(patches, *args, **kwargs)
 
     def get_key_patches(self) -> dict[str, list[Any]]:
@@ -310,10 +272,18 @@ def load_checkpoint(
 def load_lora_for_models(
     model: Any, clip: Any, lora: Any, strength_model: float, strength_clip: float
 ) -> tuple[Any, Any]:
-    """The model and text encoder with a LoRA. Raises Unsupported, unless both strengths are 0."""
-    if (lora and strength_model and model is not None) or (lora and strength_clip and clip is not None):
-        raise refuse("LoRA files are")
-    return (None if model is None else model.clone(), None if clip is None else clip.clone())
+    """The model and text encoder with a LoRA. Raises CheckpointError if nothing of it fits."""
+    value = None if model is None else model.to_value()
+    encoder = None if clip is None else clip.to_value()
+    if not (strength_model and value is not None) and not (strength_clip and encoder is not None):
+        return (None if model is None else model.clone(), None if clip is None else clip.clone())
+    if value is not None and not isinstance(value, Model):
+        raise refuse("LoRA files for a module that a node pack made are")
+    fitted = fit_lora(read_lora(held(Path("The LoRA"), lora)), value, encoder)
+    return (
+        None if value is None else ModelPatcher.of(fitted.patch_model(value, strength_model)),
+        None if encoder is None else CLIP.of(fitted.patch_encoder(encoder, strength_clip)),
+    )
 
 
 def load_clip(
