@@ -1,7 +1,7 @@
 /** What is wrong before a run, long lists, weights in texts, seeds in plain words. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ask, drag, editor, only, page, shoot, useEditor } from "./harness.mjs";
+import { ask, drag, editor, only, page, shoot, useEditor, waitForRun } from "./harness.mjs";
 
 useEditor();
 
@@ -30,6 +30,24 @@ test("an input that needs a link and has none is marked and counted before any r
     await ask(page, "slotPoint", save, "input", "images"),
   );
   await faults().waitFor({ state: "detached" });
+});
+
+test("the bar fits a window of 1280 by 720 at 150 %, with a fault and a run behind it", async () => {
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+Enter");
+  await waitForRun(page);
+  await page.locator("[data-outcome]").waitFor();
+  await page.mouse.click(...(await ask(page, "titlePoint", await only("VAEDecode"))));
+  await page.keyboard.press("Shift+Delete");
+  await faults().waitFor();
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: 853, height: 480 });
+  const room = await page
+    .getByRole("toolbar", { name: "Editor" })
+    .evaluate((bar) => [bar.scrollWidth, bar.clientWidth]);
+  await shoot(page, "small");
+  await page.setViewportSize(size);
+  assert.ok(room[0] <= room[1], `${room[0]} of ${room[1]} pixels`);
 });
 
 test("a long list is made only where it is seen, and its last choice is reached by key", async () => {

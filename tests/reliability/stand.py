@@ -37,6 +37,11 @@ def patience() -> float:
     return busy if os.environ.get("HEDDLE_STRICT_DEADLINES") == "1" else 5 * busy
 
 
+def deadline(seconds: float) -> float:
+    """A deadline of the page where deadlines are asked for; else so long that only what hangs misses it."""
+    return seconds * patience() if os.environ.get("HEDDLE_STRICT_DEADLINES") == "1" else 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer of the server."""

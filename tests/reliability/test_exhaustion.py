@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests.reliability.cases import Case, Table, run_case
 from tests.reliability.measures import slowest_answer
-from tests.reliability.stand import ENDED, Stand, hostile, node, patience, saving, standing_server
+from tests.reliability.stand import ENDED, Stand, deadline, hostile, node, saving, standing_server
 
 MEBIBYTE = 2**20
 
@@ -153,7 +153,7 @@ def bodies(stand: Stand) -> None:
         form = {"Content-Type": "multipart/form-data; boundary=c"}
         assert stand.ask("POST", "/upload/image", many + b"--c--\r\n", form).status in (400, 413)
 
-    assert slowest_answer(stand, send) <= 0.1 * patience() + 1
+    assert slowest_answer(stand, send) <= deadline(0.1)
     assert stand.server.memory_info().rss <= before + 160 * MEBIBYTE
 
 

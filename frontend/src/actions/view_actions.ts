@@ -56,6 +56,18 @@ export const VIEW_ACTIONS: readonly Action[] = [
     run: ({ editor }) => editor.ui.setState(({ isQueueOpen }) => ({ isQueueOpen: !isQueueOpen })),
   },
   {
+    id: "gallery",
+    title: "Gallery",
+    shortcuts: ["A"],
+    run: ({ editor }) => editor.ui.setState({ dialog: "gallery" }),
+  },
+  {
+    id: "profile",
+    title: "Where the time of the run went",
+    shortcuts: ["Alt+Shift+P"],
+    run: ({ editor }) => editor.ui.setState({ dialog: "profile" }),
+  },
+  {
     id: "toggle-problems",
     title: "Show or hide the problems",
     shortcuts: ["Alt+P"],

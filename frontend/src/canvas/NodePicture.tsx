@@ -4,6 +4,7 @@ import { useApp, useRun } from "../app.ts";
 import type { GraphNode } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
 import { widgetsOf } from "../graph/widgets.ts";
+import { ComparePictures } from "../panels/ComparePictures.tsx";
 import type { Picture } from "../protocol/messages.ts";
 
 interface Props {
@@ -25,6 +26,16 @@ export function NodePicture({ node, definition, place }: Props) {
       <figure className="picture" style={style}>
         <img className="preview" src={preview} alt="Live preview" draggable={false} />
         {isRunning && <span className="badge live">preview</span>}
+      </figure>
+    );
+  }
+  const first = made?.find(({ side }) => side === "a");
+  const second = made?.find(({ side }) => side === "b");
+  if (first && second) {
+    const sideOf = (picture: Picture) => ({ name: picture.filename, url: api.pictureUrl(picture, version) });
+    return (
+      <figure className="picture" style={style} data-widget="compare">
+        <ComparePictures first={sideOf(first)} second={sideOf(second)} />
       </figure>
     );
   }

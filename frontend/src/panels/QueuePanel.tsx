@@ -18,7 +18,7 @@ const MOST_DIFFERENCES = 3;
 /** The kind of what is dragged; dropping it elsewhere means nothing. */
 const DRAGGED = "application/x-heddle-job";
 
-export function QueuePanel() {
+export default function QueuePanel() {
   const { editor, queue } = useApp();
   const { jobs, isLoaded, isPaused } = useStore(queue.state);
   const alive = jobs.filter((job) => job.state === "running" || job.state === "pending");

@@ -7,7 +7,6 @@ import { ContextMenu } from "./ContextMenu.tsx";
 import { OpenDialog } from "./OpenDialog.tsx";
 import { Outline } from "./Outline.tsx";
 import { Problems } from "./Problems.tsx";
-import { QueuePanel } from "./QueuePanel.tsx";
 import { CloseDialog } from "./CloseDialog.tsx";
 import { ConflictDialog } from "./ConflictDialog.tsx";
 import { SaveDialog } from "./SaveDialog.tsx";
@@ -18,6 +17,9 @@ import { Toolbar } from "./Toolbar.tsx";
 import { ZoomControls } from "./ZoomControls.tsx";
 
 // What is not open at the start is not loaded at the start.
+const QueuePanel = lazy(() => import("./QueuePanel.tsx"));
+const Gallery = lazy(() => import("./Gallery.tsx"));
+const RunProfile = lazy(() => import("./RunProfile.tsx"));
 const NodeLibrary = lazy(() => import("./NodeLibrary.tsx"));
 const WorkflowsPanel = lazy(() => import("./WorkflowsPanel.tsx"));
 
@@ -47,13 +49,17 @@ export function Shell() {
           <Toasts />
           <Problems />
         </div>
-        {isQueueOpen && <QueuePanel />}
+        <Suspense fallback={<div className="queue" aria-busy="true" />}>{isQueueOpen && <QueuePanel />}</Suspense>
       </main>
       <SearchDialog />
       <ContextMenu />
       {dialog === "open" && <OpenDialog onClose={closeDialog} />}
       {dialog === "save" && <SaveDialog onClose={closeDialog} />}
       {dialog === "conflict" && <ConflictDialog onClose={closeDialog} />}
+      <Suspense fallback={null}>
+        {dialog === "gallery" && <Gallery onClose={closeDialog} />}
+        {dialog === "profile" && <RunProfile onClose={closeDialog} />}
+      </Suspense>
       <CloseDialog />
     </>
   );

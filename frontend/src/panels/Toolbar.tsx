@@ -10,6 +10,7 @@ import {
   ArrangeIcon,
   DownIcon,
   FitIcon,
+  GalleryIcon,
   FolderIcon,
   LibraryIcon,
   NewIcon,
@@ -86,6 +87,9 @@ export function Toolbar() {
       <PackNotice />
       <MissingNotice />
       <QueueCount />
+      <ActionButton action="gallery">
+        <GalleryIcon />
+      </ActionButton>
       <QueueButton />
       <InterruptButton />
       <RunOnChange />
@@ -163,6 +167,7 @@ function ConnectionStatus() {
 }
 
 function QueueCount() {
+  const { editor } = useApp();
   const count = useRun((state) => state.queueRemaining);
   const last = useRun((state) => state.last);
   const isIdle = useRun((state) => phaseOf(state) === "idle");
@@ -170,10 +175,18 @@ function QueueCount() {
     const words = { success: "Done", error: "Failed", interrupted: "Interrupted" }[last.outcome];
     const time = last.ms === null || last.outcome !== "success" ? "" : ` in ${duration(last.ms)}`;
     return (
-      <span className={`outcome ${last.outcome}`} role="status" data-outcome={last.outcome}>
-        {words}
-        {time}
-      </span>
+      <button
+        type="button"
+        className={`outcome ${last.outcome}`}
+        data-outcome={last.outcome}
+        title="Where the time of the run went"
+        onClick={() => editor.ui.setState({ dialog: "profile" })}
+      >
+        <span role="status">
+          {words}
+          {time}
+        </span>
+      </button>
     );
   }
   return (

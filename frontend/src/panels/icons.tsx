@@ -22,6 +22,7 @@ export const RepeatIcon = icon(
   <path d="M13 5.2A5.6 5.6 0 0 0 3 5.6M3 2v3.6h3.6M3 10.8a5.6 5.6 0 0 0 10-.4M13 14v-3.6H9.4" />,
 );
 export const PauseIcon = icon(<path d="M5.4 3v10M10.6 3v10" />);
+export const GalleryIcon = icon(<path d="M2 3h12v10H2zM2 11l3.4-3.6 2.8 2.8 2-2 3.8 3.4M10.6 6.2h.2" />);
 export const FitIcon = icon(<path d="M2 5.6V2h3.6M10.4 2H14v3.6M14 10.4V14h-3.6M5.6 14H2v-3.6" />);
 export const PlusIcon = icon(<path d="M8 3v10M3 8h10" />);
 export const MinusIcon = icon(<path d="M3 8h10" />);

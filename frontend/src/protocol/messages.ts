@@ -8,6 +8,8 @@ export interface Picture {
   readonly filename: string;
   readonly subfolder: string;
   readonly type: string;
+  /** Of two that a node compares, which it is. */
+  readonly side?: "a" | "b";
 }
 
 /** What a node shows when it has run. */
@@ -123,8 +125,11 @@ export function parseFailure(data: JsonObject): Failure {
 
 export function parseOutput(raw: Json | undefined): NodeOutput | null {
   if (!isObject(raw)) return null;
-  const pictures = ["images", "gifs"].flatMap((key) => (isArray(raw[key]) ? raw[key] : [])).flatMap(parsePicture);
-  return { pictures, texts: strings(raw["text"]) };
+  const under = (key: string): Picture[] => (isArray(raw[key]) ? raw[key] : []).flatMap(parsePicture);
+  const sides = (["a", "b"] as const).flatMap((side) =>
+    under(`${side}_images`).map((picture) => ({ ...picture, side })),
+  );
+  return { pictures: [...["images", "gifs"].flatMap(under), ...sides], texts: strings(raw["text"]) };
 }
 
 function parsePicture(raw: Json): Picture[] {

@@ -35,14 +35,16 @@ export class Queue {
       if (!isSame) void this.refresh();
     });
     this.editor.ui.subscribe((state, before) => {
-      const isShown = state.isQueueOpen && !before.isQueueOpen;
+      const isShown =
+        (state.isQueueOpen && !before.isQueueOpen) || (state.dialog === "gallery" && before.dialog !== "gallery");
       if (isShown || (state.connection === "open" && before.connection !== "open")) void this.refresh();
     });
   }
 
-  /** Asks again; what changes while it asks is asked for once more. */
+  /** Asks again if somebody looks; what changes while it asks is asked for once more. */
   async refresh(): Promise<void> {
-    if (!this.editor.ui.getState().isQueueOpen) return;
+    const { isQueueOpen, dialog } = this.editor.ui.getState();
+    if (!isQueueOpen && dialog !== "gallery") return;
     this.isStale = true;
     if (this.isAsking) return;
     this.isAsking = true;

@@ -30,7 +30,7 @@ export interface UiState {
   /** Where the new node shall stand, in the world, and the socket that it shall be linked to. */
   readonly search: { readonly at: Point; readonly screen: Point; readonly from: SocketRef | null } | null;
   readonly menu: { readonly screen: Point; readonly world: Point; readonly on: MenuTarget } | null;
-  readonly dialog: "open" | "save" | "conflict" | null;
+  readonly dialog: "open" | "save" | "conflict" | "gallery" | "profile" | null;
   /** The tab that is to be closed although it holds unsaved work. */
   readonly closing: string | null;
   readonly renaming: NodeId | null;
