@@ -45,7 +45,9 @@ def _bislerp(samples: Tensor, width: int) -> Tensor:
     """Along the last dimension, slerp (Shoemake 1985) between the channel vectors of the two nearest cells; lengths
     are interpolated linearly. Vectors that point (nearly) the same or opposite ways are taken from the nearer end."""
     old = samples.shape[-1]
-    position = ((torch.arange(width, dtype=torch.float32) + 0.5) * old / width - 0.5).clamp(0, old - 1)
+    position = ((torch.arange(width, dtype=torch.float32, device=samples.device) + 0.5) * old / width - 0.5).clamp(
+        0, old - 1
+    )
     low = position.floor().long()
     high = (low + 1).clamp(max=old - 1)
     share = position - low

@@ -14,10 +14,14 @@ from executor.folders import Folders
 from executor.progress import Interrupted, Preview
 from executor.schema import NodeType, Result, RunInfo
 from nodes.builtin import builtin_nodes
+from nodes.conditioning import clip_text_encode
 from nodes.diffusion.checkpoints.export import sd1_state_dict
 from nodes.diffusion.memory.device import DeviceMemory
+from nodes.diffusion.values import Model
 from nodes.embedded import networks
+from nodes.latent import empty_latent_image
 from nodes.loaders import Checkpoint, checkpoint_loader_simple
+from nodes.sampling import k_sampler
 from tests.nodes.small_families import make_file
 
 __all__ = ["make_file"]
@@ -79,6 +83,25 @@ def checkpoint(random_checkpoint: Path) -> Checkpoint:
     root = random_checkpoint.parent
     folders = Folders(root, root, root, root, {"checkpoints": (root,)})
     return checkpoint_loader_simple(ckpt_name=random_checkpoint.name, folders=folders)
+
+
+Sample = Callable[..., torch.Tensor]
+
+
+@pytest.fixture
+def sample(checkpoint: Checkpoint, shared_memory: DeviceMemory, watcher: Watcher) -> Sample:
+    """Latents that a model paints in three steps; KSampler's inputs may be changed."""
+    texts = [clip_text_encode(text=text, clip=checkpoint.CLIP, memory=shared_memory) for text in ("a cube", "")]
+
+    def run(model: Model, **changes: Any) -> torch.Tensor:
+        inputs: dict[str, Any] = {
+            "seed": 1, "steps": 3, "cfg": 6.0, "sampler_name": "euler", "scheduler": "normal", "positive": texts[0],
+            "negative": texts[1], "latent_image": empty_latent_image(width=64, height=64, batch_size=1), "denoise": 1.0,
+        }  # fmt: skip
+        made = k_sampler(model=model, **(inputs | changes), memory=shared_memory, progress=watcher)
+        return made.samples
+
+    return run
 
 
 Prompt = dict[str, dict[str, Any]]

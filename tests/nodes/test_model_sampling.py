@@ -28,8 +28,8 @@ from nodes.diffusion.sampling.steering import Guided, Steering
 from nodes.diffusion.values import Model
 from nodes.latent import empty_latent_image, set_latent_noise_mask
 from nodes.loaders import Checkpoint
-from nodes.sampling import k_sampler
 from nodes.sigmas import align_your_steps_scheduler, basic_scheduler
+from tests.nodes.conftest import Sample
 
 EPS = make_discrete("eps", 0.00085, 0.012)
 
@@ -239,24 +239,6 @@ def test_a_soft_mask_says_from_when_on_a_place_may_change() -> None:
     assert begun == sorted(begun)
     half = differential(0.5)(mask, sigmas[0], sigmas, EPS)
     assert torch.allclose(half, 0.5 * (mask >= 1).float() + 0.5 * mask)
-
-
-Sample = Callable[..., Tensor]
-
-
-@pytest.fixture
-def sample(checkpoint: Checkpoint, shared_memory: DeviceMemory, watcher: Any) -> Sample:
-    texts = [clip_text_encode(text=text, clip=checkpoint.CLIP, memory=shared_memory) for text in ("a cube", "")]
-
-    def run(model: Model, **changes: Any) -> Tensor:
-        inputs: dict[str, Any] = {
-            "seed": 1, "steps": 3, "cfg": 6.0, "sampler_name": "euler", "scheduler": "normal", "positive": texts[0],
-            "negative": texts[1], "latent_image": empty_latent_image(width=64, height=64, batch_size=1), "denoise": 1.0,
-        }  # fmt: skip
-        made = k_sampler(model=model, **(inputs | changes), memory=shared_memory, progress=watcher)
-        return made.samples
-
-    return run
 
 
 PATCHES: dict[str, Callable[[Model], Model]] = {

@@ -88,6 +88,11 @@ class Alteration:
     What it is given it may not write into, unless its own method made it.
     """
 
+    def predicted(self, x: Tensor, call: Call, inner: Callable[[], list[Tensor]]) -> list[Tensor]:
+        """What the network denoises (N, channels, h, w) `x` to under each of the conditionings that `call.groups` names
+        once each; `inner` asks it."""
+        return inner()
+
     def around(self, x: Tensor, call: Call, inner: Callable[[Tensor], Tensor]) -> Tensor:
         """The network's prediction for its input (B, channels, h, w) `x`; `inner` computes it."""
         return inner(x)

@@ -6,6 +6,7 @@ Ho and Salimans 2022, "Classifier-Free Diffusion Guidance". Knows no sampler.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -154,6 +155,17 @@ class Predictions:
         Where no condition of a group counts, its denoised latent is 0. Conditions that look at cuts of one size go
         through the network in one batch. `alterations` act besides the model's own.
         """
+        predict = partial(self._ask_about, x, sigma, wanted, alterations)
+        every = (*self._model.alterations, *alterations)
+        if every:
+            call = call_of(self._model, every, x, sigma, tuple(wanted), self.run)
+            for alteration in reversed(every):
+                predict = partial(alteration.predicted, x, call, predict)
+        return predict()
+
+    def _ask_about(
+        self, x: Tensor, sigma: float, wanted: Sequence[int], alterations: tuple[Alteration, ...]
+    ) -> list[Tensor]:
         if x.shape[-2:] != self._size:  # a sampler that lets latents grow
             self._groups, self._size = lay_out(self._conditionings, x, self.sampling), x.shape[-2:]
         totals = {index: torch.zeros_like(x) for index in wanted}
@@ -217,16 +229,24 @@ def denoise(model: Model, one: Pass) -> Tensor:
     """The clean latents (B, channels, h, w) that a resident network sees in a batch."""
     network, sampling = model.network, model.sampling
     scaled = sampling.network_input(one.x, one.sigma).to(network.dtype)
-    call = call_of(model, one) if one.alterations else None
+    call = None
+    if one.alterations:
+        call = call_of(model, one.alterations, one.x, float(one.sigma[0]), one.groups, one.run)
     prediction = ask_network(network.module, scaled, sampling.timestep(one.sigma), one.tokens, one.told, call)
     return sampling.denoised(prediction.to(one.x.dtype), one.x, one.sigma)
 
 
-def call_of(model: Model, one: Pass) -> Call:
-    """What alterations are told of a batch."""
+def call_of(
+    model: Model,
+    alterations: tuple[Alteration, ...],
+    x: Tensor,
+    level: float,
+    groups: tuple[int, ...],
+    run: dict[Any, Any],
+) -> Call:
+    """What alterations are told of latents on their way through a model's network."""
     width: int = model.network.module.config.block_out_channels[0]
-    size = (one.x.shape[-2], one.x.shape[-1])
-    return Call(one.alterations, float(one.sigma[0]), model.sampling, one.groups, size, width, one.run)
+    return Call(alterations, level, model.sampling, groups, (x.shape[-2], x.shape[-1]), width, run)
 
 
 def with_mask(guider: Guider, mask: Tensor) -> Guider:
@@ -262,7 +282,7 @@ class _CfgModel(_Steered):
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Guided denoised latent; at cfg 1 the negative has no say and is left out."""
-        if self._cfg == 1 and not (self._steering.active and self._has_negative):
+        if self._cfg == 1 and not (self._steering.reads_negative and self._has_negative):
             positive = self._predictions(x, sigma, (0,))[0]
             return self._guided(x, sigma, positive, positive, 1.0) if self._steering.active else positive
         return self.pair(x, sigma)[0]

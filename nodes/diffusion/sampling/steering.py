@@ -54,6 +54,17 @@ Prepare = Callable[[Guided], tuple[Tensor, Tensor]]
 """Gives another positive and negative."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WithoutNegative:
+    """A formula that does not read the negative, which therefore need not be predicted for it at cfg 1."""
+
+    formula: Formula
+
+    def __call__(self, step: Guided) -> Tensor:
+        """What the formula gives."""
+        return self.formula(step)
+
+
 @dataclass(frozen=True, slots=True)
 class Steering:
     """In their order: `before` changes the predictions, `formula` combines them, `after` changes the result."""
@@ -65,8 +76,14 @@ class Steering:
 
     @property
     def active(self) -> bool:
-        """Whether it says anything, so that the negative counts even at cfg 1."""
+        """Whether it says anything."""
         return bool(self.before or self.formula or self.after)
+
+    @property
+    def reads_negative(self) -> bool:
+        """Whether the negative counts even at cfg 1."""
+        parts = (*self.before, *self.after, *((self.formula,) if self.formula else ()))
+        return any(not isinstance(part, WithoutNegative) for part in parts)
 
 
 PLAIN = Steering()

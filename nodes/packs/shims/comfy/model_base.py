@@ -16,7 +16,7 @@ import comfy.patcher_extension as extension
 import comfy.utils
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from nodes.diffusion.patches.contract import Alteration, Call
-from nodes.diffusion.sampling.guidance import Pass, call_of
+from nodes.diffusion.sampling.guidance import call_of
 from nodes.diffusion.values import Model, Told
 from nodes.packs.bridge import levels
 from nodes.packs.bridge.missing import refuse
@@ -174,8 +174,7 @@ class BaseModel(torch.nn.Module):
         if not alterations:
             return None
         groups = tuple(options.get("cond_or_uncond") or (0,))
-        one = Pass(x, t, x, groups, alterations=alterations, run=self.steered)
-        return call_of(self.sampled_value(), one)
+        return call_of(self.sampled_value(), alterations, x, float(t.reshape(-1)[0]), groups, self.steered)
 
     def _forward(self, x: Tensor, timesteps: Tensor, context: Tensor, **told: Any) -> Tensor:
         answer: Tensor = self.diffusion_model(x, timesteps, context=context, **told)

@@ -34,7 +34,7 @@ def sampling_function(
     has_say = (
         cond_scale != 1.0
         or options.get("disable_cfg1_optimization", False)
-        or (model.value.steering.active and bool(uncond))
+        or (model.value.steering.reads_negative and bool(uncond))
     )
     conds = [cond, uncond if has_say else None]
     if "sampler_calc_cond_batch_function" in options:
