@@ -6,10 +6,13 @@ Weights and LoRA are random, since speed does not depend on them. The limit is 1
 """
 
 import argparse
+import os
 import statistics
 import time
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the worker does: see main.py
 
 import torch
 

@@ -72,6 +72,7 @@ class Network:
         self._placed: dict[str, Tensor] = {}
         self._copies: WeakValueDictionary[Copy, nn.Parameter] = WeakValueDictionary()
         """The unchanged weights that it or one of its variants has on a device."""
+        self._scratch: Tensor | None = None
         self._undo: list[Callable[[], None]] = []
 
     @property
@@ -124,11 +125,16 @@ class Network:
         self._forget()
         self._channels_last = channels_last and self.role != "text"
         try:
+            if self.changes and dtype != torch.float32:
+                largest = max(self.weights[name].numel() for name in self.changes)
+                self._scratch = torch.empty(largest, dtype=torch.float32, device=device)
             with contextlib.closing(MappedPages()) as pages:
                 self._fill(device, dtype, storage, keep, pages)
         except BaseException:
             self.unload()
             raise
+        finally:
+            self._scratch = None
         before.clear()
         for module in self.module.modules():
             for name, buffer in module.named_buffers(recurse=False):
@@ -239,7 +245,11 @@ class Network:
         if not changes:
             value = source.to(device, dtype, non_blocking=True)
             return value if scale is None else value * scale.to(device, dtype)
-        value = source.to(device, torch.float32, copy=True)
+        if self._scratch is not None and dtype != torch.float32:
+            # The same memory for every weight while all are loaded: fresh pages cost more than the sums.
+            value = self._scratch[: source.numel()].view(source.shape).copy_(source)
+        else:
+            value = source.to(device, torch.float32, copy=True)
         if scale is not None:
             value *= scale.to(device)
         for change in changes:
