@@ -6,6 +6,7 @@ It collects what it finds and judges nothing: the cases and the release gate do.
 import contextlib
 import io
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -48,10 +49,14 @@ class Evidence:
     longest_start: float = 0.0
 
 
-def kill_again_and_again(base: Path, *, rounds: int, seed: int, light: bool) -> Evidence:
-    """Kill the server `rounds` times while clients submit, save workflows and change settings; then let it finish."""
+def kill_again_and_again(base: Path, *, rounds: int, seed: int, light: bool, seconds: float = math.inf) -> Evidence:
+    """Kill the server `rounds` times, or as often as `seconds` allow, while clients submit, save workflows and change
+    settings; then let it finish."""
+    until = time.monotonic() + seconds
     chance, found, stand = random.Random(seed), Evidence(), Stand(base, light=light)
     for turn in range(rounds):
+        if time.monotonic() > until:
+            break
         found.longest_start = max(found.longest_start, stand.start())
         ends = threading.Event()
         clients = [
@@ -87,12 +92,17 @@ def kill_again_and_again(base: Path, *, rounds: int, seed: int, light: bool) -> 
     return found
 
 
-def kill_two_servers(base: Path, *, rounds: int, seed: int, light: bool) -> Evidence:
+def kill_two_servers(base: Path, *, rounds: int, seed: int, light: bool, seconds: float = math.inf) -> Evidence:
     """The same with two servers at once, each on an installation of its own, which takes half the time."""
     with ThreadPoolExecutor(2) as both:
         halves = [
             both.submit(
-                kill_again_and_again, base / str(part), rounds=(rounds + part) // 2, seed=seed + part, light=light
+                kill_again_and_again,
+                base / str(part),
+                rounds=(rounds + part) // 2,
+                seed=seed + part,
+                light=light,
+                seconds=seconds,
             )
             for part in range(2)
         ]
@@ -166,14 +176,18 @@ def _look_at_pictures(folder: Path, found: Evidence) -> None:
             found.torn.append(file.name)
 
 
-def kill_while_saving(base: Path, *, kills: int, seed: int) -> Evidence:
-    """Kill a process that saves pictures one after the other, by the node's own code, `kills` times."""
+def kill_while_saving(base: Path, *, kills: int, seed: int, seconds: float = math.inf) -> Evidence:
+    """Kill a process that saves pictures one after the other, by the node's own code, `kills` times, or as often as
+    `seconds` allow."""
+    until = time.monotonic() + seconds
     found, chance = Evidence(), random.Random(seed)
     for name in ("input", "output", "temp", "user"):
         (base / name).mkdir(parents=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["nodes.image"])  # so that each process begins with everything imported
     for _ in range(kills):
+        if time.monotonic() > until:
+            break
         begun = context.Event()
         process = context.Process(target=_save_for_ever, args=(str(base), begun), daemon=True)
         process.start()
