@@ -11,6 +11,7 @@ from nodes.declare import node
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.text.encoder import encode_text
 from nodes.diffusion.values import Area, Condition
+from nodes.diffusion.weights.scaled import scale_attention
 from nodes.model_files import embedding_state
 from nodes.types import Clip, Conditioning, Mask, Text
 
@@ -21,6 +22,7 @@ AreaSide = Annotated[int, Widget("number", min=64, max=16384, step=8)]
 AreaOffset = Annotated[int, Widget("number", min=0, max=16384, step=8)]
 Share = Annotated[float, Widget("number", min=0.0, max=1.0, step=0.01)]
 Strength = Annotated[float, Widget("number", min=0.0, max=10.0, step=0.01)]
+"""Also any other factor."""
 Moment = Annotated[float, Widget("number", min=0.0, max=1.0, step=0.001)]
 
 
@@ -48,6 +50,14 @@ def clip_set_last_layer(
 ) -> Clip:
     """Take the text model's output from an earlier layer: -1 is the last one, -2 the one before ("clip skip 2")."""
     return dataclasses.replace(clip, layer=stop_at_clip_layer)
+
+
+@node("CLIPAttentionMultiply", category="_for_testing/attention_experiments", experimental=True)
+def clip_attention_multiply(
+    *, clip: Clip, q: Strength = 1.0, k: Strength = 1.0, v: Strength = 1.0, out: Strength = 1.0
+) -> Clip:
+    """Scale how the words of a text attend to each other."""
+    return scale_attention(clip, {"q_proj": q, "k_proj": k, "v_proj": v, "out_proj": out})
 
 
 @node("ConditioningCombine", category="conditioning", display_name="Conditioning (Combine)")
