@@ -1,7 +1,7 @@
 /** What is wrong before a run, long lists, weights in texts, seeds in plain words. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ask, drag, editor, only, page, shoot, useEditor, waitForRun } from "./harness.mjs";
+import { ask, drag, editor, only, page, ready, shoot, useEditor, waitForRun } from "./harness.mjs";
 
 useEditor();
 
@@ -85,6 +85,39 @@ test("a seed says in words what it does at each run", async () => {
     "Count down",
     "New seed each run",
   ]);
+});
+
+test("advanced inputs stand behind a line that the keyboard opens, undo closes and a save keeps", async () => {
+  const isSaved = async () => {
+    const { nodes } = await ask(page, "workflow");
+    return nodes.find((node) => node.type === "KSampler").flags?.advanced === true;
+  };
+  const field = page.getByRole("spinbutton", { name: "denoise, KSampler" });
+  await field.waitFor();
+  const withAdvanced = (info) => {
+    info.KSampler.input.required.denoise[1].advanced = true;
+    return info;
+  };
+  await page.route("**/object_info", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: withAdvanced(await answer.json()) });
+  });
+  await page.reload();
+  await ready(page);
+  const line = page.getByRole("button", { name: "Advanced inputs of KSampler" });
+  await line.waitFor();
+  assert.equal(await field.count(), 0);
+  await shoot(page, "advanced");
+  await line.focus();
+  await page.keyboard.press("Enter");
+  await field.waitFor();
+  assert.equal(await line.getAttribute("aria-expanded"), "true");
+  assert.ok(await isSaved());
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+z");
+  await field.waitFor({ state: "detached" });
+  assert.ok(!(await isSaved()));
+  await page.unroute("**/object_info");
 });
 
 test("nothing went wrong in the page", () => assert.deepEqual(editor.errors, []));
