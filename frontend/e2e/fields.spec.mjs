@@ -1,7 +1,7 @@
 /** What is wrong before a run, long lists, weights in texts, seeds in plain words. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ask, drag, editor, only, page, shoot, useEditor, waitForRun } from "./harness.mjs";
+import { ask, drag, editor, only, page, ready, shoot, useEditor, waitForRun } from "./harness.mjs";
 
 useEditor();
 
@@ -85,6 +85,69 @@ test("a seed says in words what it does at each run", async () => {
     "Count down",
     "New seed each run",
   ]);
+});
+
+/** Loads the page again with other node definitions; `page.unroute` ends it. */
+async function redefine(change) {
+  await page.route("**/object_info", async (route) => {
+    const response = await route.fetch();
+    const json = await response.json();
+    change(json);
+    await route.fulfill({ response, json });
+  });
+  await page.reload();
+  await ready(page);
+}
+
+test("advanced inputs stand behind a line that the keyboard opens, undo closes and a save keeps", async () => {
+  const isSaved = async () => {
+    const { nodes } = await ask(page, "workflow");
+    return nodes.find((node) => node.type === "KSampler").flags?.advanced === true;
+  };
+  const field = page.getByRole("spinbutton", { name: "denoise, KSampler" });
+  await field.waitFor();
+  await redefine((info) => {
+    info.KSampler.input.required.denoise[1].advanced = true;
+  });
+  const line = page.getByRole("button", { name: "Advanced inputs of KSampler" });
+  await line.waitFor();
+  assert.equal(await field.count(), 0);
+  await shoot(page, "advanced");
+  await line.focus();
+  await page.keyboard.press("Enter");
+  await field.waitFor();
+  assert.equal(await line.getAttribute("aria-expanded"), "true");
+  assert.ok(await isSaved());
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+z");
+  await field.waitFor({ state: "detached" });
+  assert.ok(!(await isSaved()));
+  await page.unroute("**/object_info");
+});
+
+test("a number that is defined as a slider is slid by key and by hand, and a slide is one step of undo", async () => {
+  await redefine((info) => {
+    Object.assign(info.KSampler.input.required.denoise[1], { display: "slider" });
+  });
+  const sampler = await only("KSampler");
+  const slider = page.getByRole("slider", { name: "Slider of denoise, KSampler" });
+  await slider.focus();
+  await page.keyboard.press("Home");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0);
+  for (let times = 0; times < 3; times += 1) await page.keyboard.press("ArrowRight");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0.03);
+  assert.equal(await page.getByRole("spinbutton", { name: "denoise, KSampler" }).inputValue(), "0.03");
+  await shoot(page, "slider");
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+z");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0.02);
+  const { x, y, width, height } = await slider.boundingBox();
+  await drag(page, [x + 12, y + height / 2], [x + width - 1, y + height / 2]);
+  assert.equal(await ask(page, "value", sampler, "denoise"), 1);
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+z");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0.02);
+  await page.unroute("**/object_info");
 });
 
 test("nothing went wrong in the page", () => assert.deepEqual(editor.errors, []));

@@ -48,7 +48,7 @@ function linkTo(
     const input = bestInput(sockets, type, new Set());
     return input ? [{ source: from.node, output: from.index, target: id, input: input.name, type }] : [];
   }
-  const input = box.inputs[from.index]?.socket;
+  const input = box.inputs.find((placed) => placed.index === from.index)?.socket;
   const output = input ? bestOutput(sockets, input.type) : -1;
   if (!input || output < 0) return [];
   return [

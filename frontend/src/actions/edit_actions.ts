@@ -1,7 +1,7 @@
 /** Changing the document: history, selection, modes, layout. */
 import type { App } from "../app.ts";
 import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
-import { addNodes, moveNodes, removeNodes, setCollapsed, setModes } from "../graph/commands.ts";
+import { addNodes, moveNodes, removeNodes, setCollapsed, setModes, setShowsAdvanced } from "../graph/commands.ts";
 import { BYPASSED, linksOf, type Mode, MUTED, nodesOf, type NodeId, type Point } from "../graph/document.ts";
 import { parseJson } from "../graph/json.ts";
 import type { Action } from "./action.ts";
@@ -162,6 +162,16 @@ export const EDIT_ACTIONS: readonly Action[] = [
     run: ({ editor }) => {
       const all = [...editor.selection].every((id) => editor.node(id)?.collapsed);
       editor.do(setCollapsed(editor.selection, !all));
+    },
+  },
+  {
+    id: "toggle-advanced",
+    title: "Show or hide advanced inputs",
+    shortcuts: [],
+    isEnabled: hasSelection,
+    run: ({ editor }) => {
+      const all = [...editor.selection].every((id) => editor.node(id)?.showsAdvanced);
+      editor.do(setShowsAdvanced(editor.selection, !all));
     },
   },
   {

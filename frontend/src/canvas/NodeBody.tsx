@@ -1,7 +1,7 @@
 /** A node as DOM: title bar with its state, sockets, widgets, and what it made. Stands where geometry.ts says. */
 import { type DragEvent, memo, useCallback } from "react";
 import { useApp, useDocument, useRun, useUi } from "../app.ts";
-import { setValue } from "../graph/commands.ts";
+import { setShowsAdvanced, setValue } from "../graph/commands.ts";
 import { BYPASSED, type GraphNode, MUTED, type NodeId } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
 import { nodeFaults } from "../graph/faults.ts";
@@ -90,6 +90,7 @@ function Body({ node, box, definition }: BodyProps) {
             fault={faultOf(placed.entry.input.name)}
           />
         ))}
+        {box.more && <MoreLine id={id} title={title} place={box.more} />}
         {isUnknown && <UnknownNode node={node} />}
         {box.text && <ShownText id={id} place={box.text} />}
         {box.picture && <NodePicture node={node} definition={definition} place={box.picture} />}
@@ -123,6 +124,30 @@ function classNames(node: GraphNode, looks: Looks, run: NodeRun | undefined): st
     [run !== undefined, `is-${run?.state}`],
   ];
   return ["node", ...names.filter(([has]) => has).map(([, name]) => name)].join(" ");
+}
+
+interface MoreProps {
+  readonly id: NodeId;
+  readonly title: string;
+  readonly place: NonNullable<NodeBox["more"]>;
+}
+
+function MoreLine({ id, title, place: { y, height, hidden } }: MoreProps) {
+  const { editor } = useApp();
+  const isOpen = hidden === 0;
+  return (
+    <button
+      type="button"
+      className="widget more-line"
+      style={{ top: y, height }}
+      data-widget="advanced"
+      aria-expanded={isOpen}
+      aria-label={`Advanced inputs of ${title}`}
+      onClick={() => editor.do(setShowsAdvanced([id], !isOpen))}
+    >
+      <span>{isOpen ? "Less" : `${hidden} more`}</span>
+    </button>
+  );
 }
 
 function UnknownNode({ node }: { readonly node: GraphNode }) {

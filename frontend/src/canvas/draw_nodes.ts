@@ -172,7 +172,7 @@ function drawTitleBar(pen: Pen, drawn: DrawnNode, palette: Palette, alpha: numbe
 }
 
 function drawWidgets(pen: Pen, { box, node, definition }: DrawnNode, palette: Palette): void {
-  if (box.widgets.length === 0) return;
+  if (box.widgets.length === 0 && !box.more) return;
   const { values } = widgetsOf(node, definition);
   const [left, top] = [box.rect.x, box.rect.y + box.title];
   pen.fillStyle = palette.background;
@@ -194,6 +194,8 @@ function drawWidgets(pen: Pen, { box, node, definition }: DrawnNode, palette: Pa
     pen.fillText(shortened(shown, room, 12), x, top + y + 11);
     pen.textAlign = "left";
   }
+  if (box.more)
+    pen.fillText(box.more.hidden > 0 ? `${box.more.hidden} more` : "Less", left + 18, top + box.more.y + 11);
 }
 
 function drawSockets(pen: Pen, { box }: DrawnNode, palette: Palette): void {

@@ -2,6 +2,7 @@
  * Where everything in a node stands. The one source for the DOM bodies, the canvas and hit-testing, so nothing has to
  * be measured. Sizes are those of ComfyUI's files: a node's position is its body's corner, the title bar is above it.
  */
+import { foldingOf } from "../graph/advanced.ts";
 import { type GraphNode, type Group, type NodeId, type Point } from "../graph/document.ts";
 import type { NodeDefinition } from "../graph/definitions.ts";
 import { asNumber } from "../graph/json.ts";
@@ -18,6 +19,7 @@ const TEXT_MIN = 64;
 const PICTURE_MIN = 180;
 const SHOWN_TEXT_MIN = 60;
 const MIN_WIDTH = 150;
+const NO_LINKS: ReadonlySet<string> = new Set();
 
 /** The height of a group's letters, and of the band at its top that they stand in. */
 export function groupFont({ saved }: Pick<Group, "saved">): number {
@@ -56,6 +58,8 @@ export interface NodeBox {
   readonly inputs: readonly PlacedSocket<InputSocket>[];
   readonly outputs: readonly PlacedSocket<OutputSocket>[];
   readonly widgets: readonly PlacedWidget[];
+  /** The line that shows and hides advanced inputs; null when there is nothing to show or hide. */
+  readonly more: { readonly y: number; readonly height: number; readonly hidden: number } | null;
   readonly text: { readonly y: number; readonly height: number } | null;
   readonly picture: { readonly y: number; readonly height: number } | null;
 }
@@ -77,16 +81,27 @@ function showsUpload(widgets: Widgets): boolean {
   return widgets.entries.some((entry) => entry.role === "upload" && (widgets.values[entry.input.name] ?? "") !== "");
 }
 
-export function placeNode(node: GraphNode, sockets: Sockets, widgets: Widgets, shown: Shown): NodeBox {
+/** `linked` are the names of the node's inputs that have a link. */
+export function placeNode(
+  node: GraphNode,
+  sockets: Sockets,
+  widgets: Widgets,
+  shown: Shown,
+  linked: ReadonlySet<string> = NO_LINKS,
+): NodeBox {
   if (node.type === REROUTE) return placeReroute(node, sockets);
   if (node.collapsed) return placeCollapsed(node, sockets);
   const width = Math.max(MIN_WIDTH, node.size[0]);
-  const plain = sockets.inputs.filter((input) => input.widget === null);
+  const { foldable, folded } = foldingOf(node, sockets, widgets, linked);
+  const plain = sockets.inputs.filter((input) => input.widget === null && !folded.has(input.name));
   let y = PADDING + SOCKET_ROW * Math.max(plain.length, sockets.outputs.length);
-  const rows = widgets.entries.filter((entry) => entry.role === "value" || entry.role === "upload");
+  const rows = widgets.entries.filter(
+    ({ role, input }) => (role === "value" || role === "upload") && !folded.has(input.name),
+  );
   const hasPicture = shown.hasPicture || showsUpload(widgets);
   const texts = rows.filter(isMultiline).length;
-  const rest = (rows.length - texts) * WIDGET_ROW + (rows.length > 0 ? PADDING : 0);
+  const lines = rows.length + (foldable.size > 0 ? 1 : 0);
+  const rest = (lines - texts) * WIDGET_ROW + (lines > 0 ? PADDING : 0);
   const least =
     y + rest + texts * TEXT_MIN + (shown.hasText ? SHOWN_TEXT_MIN : 0) + (hasPicture ? PICTURE_MIN : 0) + PADDING;
   const height = Math.max(node.size[1], least);
@@ -99,6 +114,8 @@ export function placeNode(node: GraphNode, sockets: Sockets, widgets: Widgets, s
     y += rowHeight;
     return row;
   });
+  const more = foldable.size > 0 ? { y, height: WIDGET_ROW, hidden: folded.size } : null;
+  if (more) y += WIDGET_ROW;
   const free = height - y - PADDING;
   const textRoom = shown.hasText ? (hasPicture ? SHOWN_TEXT_MIN : free) : 0;
   return {
@@ -108,9 +125,10 @@ export function placeNode(node: GraphNode, sockets: Sockets, widgets: Widgets, s
     height,
     title: TITLE,
     isCollapsed: false,
-    inputs: placeInputs(sockets, placed),
+    inputs: placeInputs(sockets, placed, folded),
     outputs: sockets.outputs.map((socket, index) => ({ socket, index, x: width, y: rowCentre(index) })),
     widgets: placed,
+    more,
     text: shown.hasText ? { y, height: textRoom } : null,
     picture: hasPicture ? { y: y + textRoom, height: free - textRoom } : null,
   };
@@ -120,9 +138,15 @@ function rowCentre(index: number): number {
   return PADDING + SOCKET_ROW * (index + 0.5) - 2;
 }
 
-function placeInputs(sockets: Sockets, widgets: readonly PlacedWidget[]): PlacedSocket<InputSocket>[] {
+/** A socket's index is its place among all of the node's, hidden ones included. */
+function placeInputs(
+  sockets: Sockets,
+  widgets: readonly PlacedWidget[],
+  folded: ReadonlySet<string>,
+): PlacedSocket<InputSocket>[] {
   let row = 0;
-  return sockets.inputs.map((socket, index) => {
+  return sockets.inputs.flatMap((socket, index) => {
+    if (folded.has(socket.name)) return [];
     if (socket.widget === null) {
       row += 1;
       return { socket, index, x: 0, y: rowCentre(row - 1) };
@@ -144,6 +168,7 @@ function placeCollapsed(node: GraphNode, sockets: Sockets): NodeBox {
     inputs: sockets.inputs.map((socket, index) => ({ socket, index, x: 0, y: -TITLE / 2 })),
     outputs: sockets.outputs.map((socket, index) => ({ socket, index, x: width, y: -TITLE / 2 })),
     widgets: [],
+    more: null,
     text: null,
     picture: null,
   };
@@ -161,6 +186,7 @@ function placeReroute(node: GraphNode, sockets: Sockets): NodeBox {
     inputs: sockets.inputs.slice(0, 1).map((socket, index) => ({ socket, index, x: 0, y: height / 2 })),
     outputs: sockets.outputs.slice(0, 1).map((socket, index) => ({ socket, index, x: width, y: height / 2 })),
     widgets: [],
+    more: null,
     text: null,
     picture: null,
   };

@@ -69,7 +69,7 @@ export class SceneBuilder {
     const key = `${[...linked].join("\u0000")}|${shown.hasPicture}|${shown.hasText}`;
     const known = this.known.get(node);
     if (known && known.definition === definition && known.key === key) return known.box;
-    const box = placeNode(node, socketsOf(node, definition, linked), widgetsOf(node, definition), shown);
+    const box = placeNode(node, socketsOf(node, definition, linked), widgetsOf(node, definition), shown, linked);
     this.known.set(node, { definition, key, box });
     return box;
   }

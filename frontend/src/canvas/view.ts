@@ -163,7 +163,7 @@ export class CanvasView {
 
   socketPoint({ node, side, index }: SocketRef): Point | null {
     const box = this.scene.boxes.get(node);
-    const placed = side === "input" ? box?.inputs[index] : box?.outputs[index];
+    const placed = side === "input" ? box?.inputs.find((input) => input.index === index) : box?.outputs[index];
     return box && placed ? [box.rect.x + placed.x, box.rect.y + box.title + placed.y] : null;
   }
 

@@ -51,6 +51,7 @@ export function newNode(id: NodeId, type: string, pos: Point, size: Point): Grap
     mode: 0,
     collapsed: false,
     pinned: false,
+    showsAdvanced: false,
     color: null,
     inputs: [],
     outputs: [],
@@ -226,6 +227,15 @@ export function setPinned(ids: Iterable<NodeId>, pinned: boolean): Change {
     label: pinned ? "pin" : "unpin",
     recipe: (draft) => {
       for (const id of ids) edit(writable(draft).nodes, id, { pinned });
+    },
+  };
+}
+
+export function setShowsAdvanced(ids: Iterable<NodeId>, showsAdvanced: boolean): Change {
+  return {
+    label: showsAdvanced ? "show advanced inputs" : "hide advanced inputs",
+    recipe: (draft) => {
+      for (const id of ids) edit(writable(draft).nodes, id, { showsAdvanced });
     },
   };
 }

@@ -52,6 +52,8 @@ export interface GraphNode {
   readonly mode: Mode;
   readonly collapsed: boolean;
   readonly pinned: boolean;
+  /** Whether inputs that the definition calls advanced are shown without being used. */
+  readonly showsAdvanced: boolean;
   readonly color: string | null;
   readonly inputs: readonly SavedInput[];
   readonly outputs: readonly SavedOutput[];

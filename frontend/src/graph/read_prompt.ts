@@ -58,6 +58,7 @@ export function readPrompt(raw: JsonObject, definitions: Definitions): WorkflowD
       mode: 0,
       collapsed: false,
       pinned: false,
+      showsAdvanced: false,
       color: null,
       inputs: listed,
       outputs: [],

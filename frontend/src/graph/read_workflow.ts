@@ -190,6 +190,7 @@ function readNode(raw: JsonObject, subgraphs: Record<string, Subgraph>): GraphNo
     mode: readMode(raw["mode"]),
     collapsed: flags["collapsed"] === true,
     pinned: flags["pinned"] === true,
+    showsAdvanced: flags["advanced"] === true,
     color: asString(raw["color"]),
     inputs: uniqueNames(objects(raw["inputs"]).map(readInput)),
     outputs: objects(raw["outputs"]).map(readOutput),

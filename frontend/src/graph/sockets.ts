@@ -13,6 +13,8 @@ export interface InputSocket {
   readonly required: boolean;
   /** The widget that this socket can replace; null when only a link can feed it. */
   readonly widget: string | null;
+  /** Shown only while it is used or asked for. */
+  readonly isAdvanced: boolean;
 }
 
 export interface OutputSocket {
@@ -56,6 +58,7 @@ export function socketsOf(
         label: saved?.label ?? input.name,
         required: input.required,
         widget: input.widget ? input.name : null,
+        isAdvanced: input.options["advanced"] === true,
       };
     });
   const names = new Set(sockets.map((socket) => socket.name));
@@ -67,12 +70,13 @@ export function socketsOf(
       label: input.label ?? input.name,
       required: false,
       widget: input.widget,
+      isAdvanced: false,
     }));
   for (const extra of extras) names.add(extra.name);
   // A link into an input that nobody lists any more is still a link: it shows, and can be taken away.
   const orphans = [...linked]
     .filter((name) => !names.has(name))
-    .map((name): InputSocket => ({ name, type: "*", label: name, required: false, widget: null }));
+    .map((name): InputSocket => ({ name, type: "*", label: name, required: false, widget: null, isAdvanced: false }));
   const all = [...sockets, ...extras, ...orphans];
   return { inputs: [...all.filter((input) => !input.widget), ...all.filter((input) => input.widget)], outputs };
 }

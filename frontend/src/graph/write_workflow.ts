@@ -96,7 +96,10 @@ function writeNode(node: GraphNode, index: number): JsonObject {
     };
   }
   const flags = isObject(saved["flags"]) ? saved["flags"] : {};
-  const flagsChanged = (flags["collapsed"] === true) !== node.collapsed || (flags["pinned"] === true) !== node.pinned;
+  const flagsChanged =
+    (flags["collapsed"] === true) !== node.collapsed ||
+    (flags["pinned"] === true) !== node.pinned ||
+    (flags["advanced"] === true) !== node.showsAdvanced;
   return {
     ...saved,
     id: saved["id"] !== undefined && String(saved["id"]) === node.id ? saved["id"] : id,
@@ -106,12 +109,18 @@ function writeNode(node: GraphNode, index: number): JsonObject {
     ...((saved["title"] ?? null) === node.title ? {} : { title: node.title ?? undefined }),
     // The colour of the body goes with that of the title.
     ...((saved["color"] ?? null) === node.color ? {} : { color: node.color ?? undefined, bgcolor: undefined }),
-    ...(flagsChanged ? { flags: { ...flags, collapsed: undefined, pinned: undefined, ...flagsOf(node) } } : {}),
+    ...(flagsChanged
+      ? { flags: { ...flags, collapsed: undefined, pinned: undefined, advanced: undefined, ...flagsOf(node) } }
+      : {}),
   };
 }
 
 function flagsOf(node: GraphNode): JsonObject {
-  return { ...(node.collapsed ? { collapsed: true } : {}), ...(node.pinned ? { pinned: true } : {}) };
+  return {
+    ...(node.collapsed ? { collapsed: true } : {}),
+    ...(node.pinned ? { pinned: true } : {}),
+    ...(node.showsAdvanced ? { advanced: true } : {}),
+  };
 }
 
 function samePoint(saved: Json | undefined, [x, y]: readonly [number, number]): boolean {

@@ -27,6 +27,7 @@ const FOR_NODES = [
   "mute",
   "bypass",
   "collapse",
+  "toggle-advanced",
   "pin",
   "group",
   "arrange-branch",

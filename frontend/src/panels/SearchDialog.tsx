@@ -201,7 +201,9 @@ function TypeFilter({ side, types, chosen, onChoose }: FilterProps) {
 function wantedBy({ editor, view }: App, { from }: Search): Wanted | null {
   const box = from && view.scene.boxes.get(from.node);
   if (!from || !box) return null;
-  const type = (from.side === "output" ? box.outputs[from.index] : box.inputs[from.index])?.socket.type;
+  const type = (
+    from.side === "output" ? box.outputs[from.index] : box.inputs.find((placed) => placed.index === from.index)
+  )?.socket.type;
   return editor.node(from.node) && type !== undefined
     ? { side: from.side === "output" ? "input" : "output", type }
     : null;
