@@ -138,6 +138,7 @@ test("a workflow is stored on the server under a name, is not replaced unasked, 
   await page.getByRole("textbox", { name: "Name", exact: true }).fill(name);
   await page.getByRole("button", { name: "Save on the server" }).click();
   await page.getByRole("status").filter({ hasText: "Saved" }).waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("Control+Shift+s");
   await page.getByRole("button", { name: "Save on the server" }).click();
   await page.getByText("exists already").waitFor();

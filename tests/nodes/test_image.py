@@ -1,8 +1,8 @@
 """Pictures come in with rotation and transparency, and go out whole, numbered, and carrying their workflow."""
 
 import json
+import resource
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,15 +182,14 @@ def test_a_preview_lies_in_the_temporary_folder_under_a_new_name_each_time(folde
     assert not any(folders.output.iterdir())
 
 
-def test_a_full_disk_is_reported_and_leaves_no_half_file(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, data: bytes) -> int:
-        assert data
-        self.touch()
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match="cannot be written: No space left on device"):
-        save(folders, "cat")
+def test_a_disk_that_takes_no_more_is_reported_and_leaves_no_half_file(folders: Folders) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(InputError, match="cannot be written: File too large"):
+            save(folders, "cat")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not any(folders.output.iterdir())
 
 
