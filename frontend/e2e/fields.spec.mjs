@@ -87,6 +87,18 @@ test("a seed says in words what it does at each run", async () => {
   ]);
 });
 
+/** Loads the page again with other node definitions; `page.unroute` ends it. */
+async function redefine(change) {
+  await page.route("**/object_info", async (route) => {
+    const response = await route.fetch();
+    const json = await response.json();
+    change(json);
+    await route.fulfill({ response, json });
+  });
+  await page.reload();
+  await ready(page);
+}
+
 test("advanced inputs stand behind a line that the keyboard opens, undo closes and a save keeps", async () => {
   const isSaved = async () => {
     const { nodes } = await ask(page, "workflow");
@@ -94,16 +106,9 @@ test("advanced inputs stand behind a line that the keyboard opens, undo closes a
   };
   const field = page.getByRole("spinbutton", { name: "denoise, KSampler" });
   await field.waitFor();
-  const withAdvanced = (info) => {
+  await redefine((info) => {
     info.KSampler.input.required.denoise[1].advanced = true;
-    return info;
-  };
-  await page.route("**/object_info", async (route) => {
-    const answer = await route.fetch();
-    await route.fulfill({ response: answer, json: withAdvanced(await answer.json()) });
   });
-  await page.reload();
-  await ready(page);
   const line = page.getByRole("button", { name: "Advanced inputs of KSampler" });
   await line.waitFor();
   assert.equal(await field.count(), 0);
@@ -117,6 +122,31 @@ test("advanced inputs stand behind a line that the keyboard opens, undo closes a
   await page.keyboard.press("Control+z");
   await field.waitFor({ state: "detached" });
   assert.ok(!(await isSaved()));
+  await page.unroute("**/object_info");
+});
+
+test("a number that is defined as a slider is slid by key and by hand, and a slide is one step of undo", async () => {
+  await redefine((info) => {
+    Object.assign(info.KSampler.input.required.denoise[1], { display: "slider" });
+  });
+  const sampler = await only("KSampler");
+  const slider = page.getByRole("slider", { name: "Slider of denoise, KSampler" });
+  await slider.focus();
+  await page.keyboard.press("Home");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0);
+  for (let times = 0; times < 3; times += 1) await page.keyboard.press("ArrowRight");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0.03);
+  assert.equal(await page.getByRole("spinbutton", { name: "denoise, KSampler" }).inputValue(), "0.03");
+  await shoot(page, "slider");
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+z");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0.02);
+  const { x, y, width, height } = await slider.boundingBox();
+  await drag(page, [x + 12, y + height / 2], [x + width - 1, y + height / 2]);
+  assert.equal(await ask(page, "value", sampler, "denoise"), 1);
+  await page.locator(".canvas").focus();
+  await page.keyboard.press("Control+z");
+  assert.equal(await ask(page, "value", sampler, "denoise"), 0.02);
   await page.unroute("**/object_info");
 });
 

@@ -1,12 +1,13 @@
-/** A number: type it, step it with the arrows, or slide its label. */
+/** A number: type it, step it with the arrows, or slide its label. Where the definition asks for one, with a slider. */
 import { type PointerEvent, useRef, useState } from "react";
-import { asNumeric, clampTo, type Numeric, parseNumber, rangeOf, showNumber, stepBy } from "./numbers.ts";
+import { asNumeric, clampTo, type Numeric, parseNumber, rangeOf, showNumber, slideOf, stepBy } from "./numbers.ts";
 import type { WidgetProps } from "./widget.ts";
 
 const PIXELS_A_STEP = 6;
 
 export function NumberWidget({ input, label, value, onChange, onDone }: WidgetProps) {
   const range = rangeOf(input);
+  const ends = slideOf(input);
   const number = asNumeric(value) ?? 0;
   const [typed, setTyped] = useState<string | null>(null);
   const slide = useRef<{ readonly x: number; readonly from: Numeric } | null>(null);
@@ -42,8 +43,22 @@ export function NumberWidget({ input, label, value, onChange, onDone }: WidgetPr
       >
         {input.name.split(".").at(-1)}
       </span>
+      {ends && (
+        <input
+          className="widget-slider"
+          type="range"
+          aria-label={`Slider of ${label}`}
+          min={ends.min}
+          max={ends.max}
+          step={range.step}
+          value={Number(number)}
+          onChange={(event) => onChange(clampTo(range, event.currentTarget.valueAsNumber))}
+          onPointerUp={onDone}
+          onBlur={onDone}
+        />
+      )}
       <input
-        className="widget-number"
+        className={ends ? "widget-number beside-slider" : "widget-number"}
         type="text"
         inputMode={range.isInteger ? "numeric" : "decimal"}
         role="spinbutton"
@@ -66,14 +81,16 @@ export function NumberWidget({ input, label, value, onChange, onDone }: WidgetPr
           }
         }}
       />
-      <span className="steppers">
-        <button type="button" tabIndex={-1} aria-label={`Less ${label}`} onClick={() => step(-1)} onBlur={onDone}>
-          −
-        </button>
-        <button type="button" tabIndex={-1} aria-label={`More ${label}`} onClick={() => step(1)} onBlur={onDone}>
-          +
-        </button>
-      </span>
+      {!ends && (
+        <span className="steppers">
+          <button type="button" tabIndex={-1} aria-label={`Less ${label}`} onClick={() => step(-1)} onBlur={onDone}>
+            −
+          </button>
+          <button type="button" tabIndex={-1} aria-label={`More ${label}`} onClick={() => step(1)} onBlur={onDone}>
+            +
+          </button>
+        </span>
+      )}
     </>
   );
 }

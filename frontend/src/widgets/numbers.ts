@@ -1,6 +1,6 @@
 /** Arithmetic of number widgets: parsing, stepping, rounding to what the definition allows. Integers stay exact. */
 import type { InputDefinition } from "../graph/definitions.ts";
-import { asNumber, integer, type Json } from "../graph/json.ts";
+import { asNumber, asString, integer, type Json } from "../graph/json.ts";
 
 /** A bigint is an integer that no double holds; both compare with each other. */
 export type Numeric = number | bigint;
@@ -31,6 +31,14 @@ export function rangeOf({ options, widget }: InputDefinition): NumberRange {
     isInteger,
     digits,
   };
+}
+
+/** The ends of a slider; null for a number that asks for none, or that has no ends that one could slide between. */
+export function slideOf(input: InputDefinition): { readonly min: number; readonly max: number } | null {
+  if (!/^(slider|knob|gradientslider)$/.test(asString(input.options["display"]) ?? "")) return null;
+  const { min, max, step } = rangeOf(input);
+  if (typeof min === "bigint" || typeof max === "bigint") return null;
+  return Number.isFinite(max - min) && max > min && step > 0 ? { min, max } : null;
 }
 
 /** The nearest allowed value. Typed values need not be multiples of the step. */

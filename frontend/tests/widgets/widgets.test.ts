@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseInput } from "../../src/graph/definitions.ts";
+import type { Json } from "../../src/graph/json.ts";
 import { search } from "../../src/widgets/choices.ts";
-import { clampTo, parseNumber, rangeOf, showNumber, stepBy } from "../../src/widgets/numbers.ts";
+import { clampTo, parseNumber, rangeOf, showNumber, slideOf, stepBy } from "../../src/widgets/numbers.ts";
 
 describe("typed numbers", () => {
   const cases: [string, number | bigint | null][] = [
@@ -19,6 +20,20 @@ describe("typed numbers", () => {
     ["", null],
   ];
   test.each(cases)("%s", (text, expected) => expect(parseNumber(text)).toBe(expected));
+});
+
+describe("a slider goes from end to end", () => {
+  const cases: [string, { [option: string]: Json }, { min: number; max: number } | null][] = [
+    ["where one is asked for", { display: "slider", min: 0, max: 2, step: 0.1 }, { min: 0, max: 2 }],
+    ["also for a knob", { display: "knob", min: -1, max: 1, step: 0.1 }, { min: -1, max: 1 }],
+    ["but not for a plain number", { display: "number", min: 0, max: 2, step: 0.1 }, null],
+    ["nor without an end", { display: "slider", min: 0 }, null],
+    ["nor without a way between them", { display: "slider", min: 1, max: 1 }, null],
+    ["nor to an end that no double holds", { display: "slider", min: 0, max: 18446744073709551615n }, null],
+  ];
+  test.each(cases)("%s", (_, options, expected) => {
+    expect(slideOf(parseInput("amount", ["FLOAT", options], true))).toEqual(expected);
+  });
 });
 
 describe("numbers keep to their definition", () => {
