@@ -28,11 +28,16 @@ def is_pickle(path: Path) -> bool:
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
     """All tensors by name, memory-mapped where the file allows it. Raises CheckpointError."""
+    return dict(_tensors(_inner(read_pickled_data(path))))
+
+
+def read_pickled_data(path: Path) -> Any:
+    """All that the file holds, as it stands there; tensors memory-mapped if it allows that. Raises CheckpointError."""
     zipped = zipfile.is_zipfile(path)
     if not zipped and _start(path) == _ZIP:
         raise CheckpointError(f"{path.name} is damaged: it is no readable zip archive. Download or copy it again.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path.name} is a pickle that wants to run code, which is never done. Get the .safetensors version, or "
@@ -43,7 +48,6 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path.name} is damaged: it is no readable pickle ({reason}). Download or copy it again."
         ) from error
-    return dict(_tensors(_inner(content)))
 
 
 def _start(path: Path) -> bytes:
