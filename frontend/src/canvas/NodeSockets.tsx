@@ -2,6 +2,7 @@
 import type { CSSProperties } from "react";
 import { useApp, useUi } from "../app.ts";
 import type { GraphNode } from "../graph/document.ts";
+import { matchedSockets } from "../graph/match_types.ts";
 import { typesFit } from "../graph/types.ts";
 import type { Linking } from "../store/ui_state.ts";
 import type { NodeBox, PlacedSocket } from "./geometry.ts";
@@ -19,14 +20,16 @@ interface Props {
 type Fit = "fits" | "unfit" | undefined;
 
 export function NodeSockets({ node, box, linked, faultOf }: Props) {
-  const { view } = useApp();
+  const { view, editor } = useApp();
   const linking = useUi((state) => state.linking);
   const names = new Set(linked.split("\u0000"));
+  // What a template takes and gives depends on all links, so it is asked for only while one is dragged.
+  const matched = linking && matchedSockets(editor.document, editor.definitions, node);
   const outputs = view.scene.index.outputsLinked(node.id);
   return (
     <>
       {box.inputs.map((placed) => {
-        const fit = fitOf(linking, node, "input", placed);
+        const fit = fitOf(linking, node, "input", placed.index, matched?.inputs);
         return (
           <Socket
             key={placed.socket.name}
@@ -48,7 +51,7 @@ export function NodeSockets({ node, box, linked, faultOf }: Props) {
           placed={placed}
           side="output"
           at={{ right: box.width - placed.x }}
-          fit={fitOf(linking, node, "output", placed)}
+          fit={fitOf(linking, node, "output", placed.index, matched?.outputs)}
           isLinked={outputs.has(placed.index)}
           fault={undefined}
           isWidget={false}
@@ -60,9 +63,15 @@ export function NodeSockets({ node, box, linked, faultOf }: Props) {
   );
 }
 
-function fitOf(linking: Linking | null, node: GraphNode, side: "input" | "output", { socket, index }: Placed): Fit {
-  if (!linking) return undefined;
-  const { type } = socket;
+function fitOf(
+  linking: Linking | null,
+  node: GraphNode,
+  side: "input" | "output",
+  index: number,
+  sockets: readonly { readonly type: string }[] | undefined,
+): Fit {
+  const type = sockets?.[index]?.type;
+  if (!linking || type === undefined) return undefined;
   const { from } = linking;
   if (from.node === node.id && from.side === side && from.index === index) return "fits";
   if (from.node === node.id || from.side === side) return "unfit";

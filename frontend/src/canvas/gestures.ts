@@ -4,7 +4,8 @@ import { copyNodes, pasteNodes } from "../graph/clipboard.ts";
 import { bestInput, bestOutput, canConnect, type SocketRef, type Verdict } from "../graph/connect.ts";
 import { type Link, type LinkId, linkInto, linksOf, type NodeId, type Point } from "../graph/document.ts";
 import { parseJson } from "../graph/json.ts";
-import { socketsOf, type Sockets } from "../graph/sockets.ts";
+import { matchedSockets } from "../graph/match_types.ts";
+import type { Sockets } from "../graph/sockets.ts";
 import type { Editor } from "../store/editor.ts";
 import { Dragging, linksNamed } from "./dragging.ts";
 import { putReroute } from "./reroute_node.ts";
@@ -261,7 +262,7 @@ export class Gestures {
   private socketsAt(id: NodeId): Sockets {
     const node = this.editor.node(id);
     if (!node) return { inputs: [], outputs: [] };
-    return socketsOf(node, this.editor.definitionOf(node), this.view.scene.linked.get(id));
+    return matchedSockets(this.editor.document, this.editor.definitions, node);
   }
 
   /** A drag from a linked input takes that link along; from anywhere else it begins a new one. */

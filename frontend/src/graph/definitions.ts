@@ -18,6 +18,8 @@ export interface OutputDefinition {
   readonly name: string;
   readonly type: string;
   readonly isList: boolean;
+  /** The template whose inputs decide its type; null for a type of its own. */
+  readonly matches?: string | null;
 }
 
 export interface NodeDefinition {
@@ -84,6 +86,7 @@ function parseDefinition(classType: string, info: JsonObject): NodeDefinition {
   const outputs = isArray(info["output"]) ? info["output"] : [];
   const names = isArray(info["output_name"]) ? info["output_name"] : [];
   const lists = isArray(info["output_is_list"]) ? info["output_is_list"] : [];
+  const matches = isArray(info["output_matchtypes"]) ? info["output_matchtypes"] : [];
   return {
     classType,
     displayName: asString(info["display_name"]) || classType,
@@ -95,7 +98,12 @@ function parseDefinition(classType: string, info: JsonObject): NodeDefinition {
     ),
     outputs: outputs.map((type, index) => {
       const typeName = isArray(type) ? "COMBO" : (asString(type) ?? "*");
-      return { name: asString(names[index]) ?? typeName, type: typeName, isList: lists[index] === true };
+      return {
+        name: asString(names[index]) ?? typeName,
+        type: typeName,
+        isList: lists[index] === true,
+        matches: asString(matches[index]) ?? null,
+      };
     }),
     isOutput: info["output_node"] === true,
     isDeprecated: info["deprecated"] === true,
