@@ -6,6 +6,7 @@ Knows no message: it carries objects, and says `Lost` when the process has ended
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +16,9 @@ from multiprocessing.process import BaseProcess
 
 EXIT_WAIT = 5.0
 """Seconds between the end of the pipe and the end of a process that ends by itself."""
+
+REAPED_WAIT = 0.001
+"""Seconds between two looks at whether another thread has noted the end of a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ class ProcessLink:
         if process.is_alive():
             process.kill()
             process.join()
+        # Whoever starts another process reaps ended ones on the way. Until that thread has noted it, nobody can tell
+        # that this one has ended, nor wait for it.
+        while process.exitcode is None:
+            time.sleep(REAPED_WAIT)
         self._writer.shutdown(wait=False)
         self._connection.close()
         how = unreadable or _describe(process)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from multiprocessing.popen_fork import Popen
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,29 @@ async def test_an_interruption_while_the_worker_loads_ends_the_job(tmp_path):
     assert await job == [RunInterrupted(None, ())]
     assert shown(await run(worker, SUM)) == {"s": [4]}
     await worker.close()
+
+
+async def test_a_process_that_another_thread_has_reaped_and_not_yet_noted_is_lost_like_any_other(worker, monkeypatch):
+    """As happens when the successor of a process is started while it ends."""
+    poll, reaped, hidden = Popen.poll, [], 5
+
+    def late(self, flag=os.WNOHANG):
+        if not reaped:
+            code = poll(self, flag)
+            if code is None:
+                return None
+        else:
+            code = reaped[0]
+        reaped.append(code)
+        self.returncode = code if len(reaped) > hidden else None
+        return self.returncode
+
+    job, _ = await start_job(worker, LONG)
+    monkeypatch.setattr(Popen, "poll", late)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerLost, match="SIGKILL"):
+        await drain(job)
+    assert len(reaped) > hidden
 
 
 async def test_closing_ends_the_process_even_if_a_node_is_stuck(tmp_path):
