@@ -7,7 +7,7 @@ from executor.folders import Folders
 from executor.schema import FolderChoices, Injected, InputError, Widget
 from nodes.declare import node
 from nodes.diffusion.checkpoints.control import open_control_net, open_difference
-from nodes.diffusion.values import Condition, Control
+from nodes.diffusion.values import Control
 from nodes.model_files import file_state, opening
 from nodes.types import Conditioning, ControlNet, Image, Model, Vae
 
@@ -139,8 +139,4 @@ def _steered(conditioning: Conditioning, control: Control) -> Conditioning:
         raise InputError("image", "There is no picture to steer by. Connect at least one.")
     if control.strength == 0:
         return conditioning
-
-    def with_it(one: Condition) -> Condition:
-        return replace(one, controls=(*one.controls, control))
-
-    return tuple(with_it(one) for one in conditioning)
+    return tuple(replace(one, controls=(*one.controls, control)) for one in conditioning)

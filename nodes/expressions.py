@@ -10,9 +10,9 @@ from simpleeval import DEFAULT_OPERATORS, InvalidExpression, SimpleEval
 
 from executor.schema import InputError, Widget
 from nodes.declare import Autogrow, node
+from nodes.diffusion.resize import MEGAPIXEL
 from nodes.types import Seed
 
-MEGAPIXEL = 1024 * 1024
 RATIOS = {
     "1:1 (Square)": (1, 1),
     "3:2 (Photo)": (3, 2),

@@ -9,7 +9,7 @@ from nodes.declare import Shown, node
 from nodes.diffusion.pictures import PictureError, encode_png, load_picture
 from nodes.input_files import input_digest
 from nodes.marks import WireOptions
-from nodes.output_files import OutputSeries
+from nodes.output_files import OutputSeries, naming_prefix
 from nodes.types import Image, Mask
 
 SAVED_COMPRESSION = 4
@@ -50,7 +50,7 @@ def image_digest(*, image: str, folders: Folders) -> str:
 @node("LoadImage", category="image", display_name="Load Image", fingerprint=image_digest)
 def load_image(*, image: InputPicture, folders: Injected[Folders]) -> LoadedImage:
     """Load a picture from the input folder, and a mask that is 1 where it is transparent."""
-    return _loaded(image, folders, "input")
+    return loaded_picture(image, folders, "input")
 
 
 def output_digest(*, image: str, folders: Folders) -> str:
@@ -67,7 +67,7 @@ def output_digest(*, image: str, folders: Folders) -> str:
 )
 def load_image_output(*, image: OutputPicture, folders: Injected[Folders]) -> LoadedImage:
     """Load a picture that was saved, and a mask that is 1 where it is transparent."""
-    return _loaded(image, folders, "output")
+    return loaded_picture(image, folders, "output")
 
 
 @node("SaveImage", category="image", display_name="Save Image", is_output=True)
@@ -89,7 +89,8 @@ def preview_image(*, images: Image, folders: Injected[Folders], run: Injected[Ru
     return save_pictures(images, ("temp", f"preview_{secrets.token_hex(4)}"), folders, run, SHOWN_COMPRESSION)
 
 
-def _loaded(name: str, folders: Folders, place: Place) -> LoadedImage:
+def loaded_picture(name: str, folders: Folders, place: Place) -> LoadedImage:
+    """A picture of a folder, unless the name says another one. Raises InputError for the input `image`."""
     try:
         return LoadedImage(*load_picture(folders.annotated(name, place)))
     except (PathError, PictureError) as error:
@@ -100,12 +101,10 @@ def save_pictures(images: Image, target: tuple[Place, str], folders: Folders, ru
     """Save pictures under a folder and a prefix as PNG files that carry the workflow, and show them; `compression` is
     zlib's level. Raises InputError for the prefix."""
     place, prefix = target
-    try:
+    with naming_prefix():
         series = OutputSeries(folders, place, prefix, width=images.shape[2], height=images.shape[1])
         shown = [
             series.save(".png", encode_png(picture, run.metadata, compression), batch_num=index)
             for index, picture in enumerate(images)
         ]
-    except PathError as error:
-        raise InputError("filename_prefix", str(error)) from error
     return Shown({"images": shown})

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from executor.folders import Folders, PathError
-from executor.schema import Injected, InputError, RunInfo, Widget
+from executor.folders import Folders
+from executor.schema import Injected, RunInfo, Widget
 from nodes.declare import Shown, node
 from nodes.diffusion.animation import encode_apng, encode_webp
-from nodes.output_files import OutputSeries
+from nodes.output_files import OutputSeries, naming_prefix
 from nodes.types import Image
 
 Rate = Annotated[float, Widget("number", min=0.01, max=1000.0, step=0.01)]
@@ -47,8 +47,6 @@ def save_animated_webp(
 
 
 def _saved(suffix: str, content: bytes, images: Image, prefix: str, folders: Folders) -> Shown:
-    try:
+    with naming_prefix():
         series = OutputSeries(folders, "output", prefix, width=images.shape[2], height=images.shape[1])
         return Shown({"images": [series.save(suffix, content)], "animated": [True]})
-    except PathError as error:
-        raise InputError("filename_prefix", str(error)) from error

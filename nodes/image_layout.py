@@ -8,9 +8,9 @@ from executor.progress import Progress
 from executor.schema import Injected, Widget
 from nodes.declare import node
 from nodes.diffusion.compose import matched
-from nodes.diffusion.resize import resize_pictures
+from nodes.diffusion.resize import MEGAPIXEL, resize_pictures
 from nodes.image_edit import NewSide, Side, UpscaleMethod
-from nodes.transform import MEGAPIXEL
+from nodes.transform import LongerSide, new_size
 from nodes.types import Image
 
 COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0),
@@ -60,8 +60,7 @@ def image_scale_to_max_dimension(
     height, width = image.shape[1:3]
     if largest_size == 0:
         return image
-    columns, rows = (max(1, round(side * largest_size / max(width, height))) for side in (width, height))
-    return resize_pictures(image, columns, rows, upscale_method)
+    return resize_pictures(image, *new_size(LongerSide(largest_size), width, height), upscale_method)
 
 
 @node("ImageScaleToTotalPixels", category="image/upscaling")

@@ -18,7 +18,7 @@ from nodes.diffusion.memory.activations import of_autoencoder
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.values import Latent as LatentValue
 from nodes.input_files import input_digest
-from nodes.output_files import OutputSeries
+from nodes.output_files import OutputSeries, naming_prefix
 from nodes.types import Image, Latent, Mask, Vae
 
 Side = Annotated[int, Widget("number", min=16, max=16384, step=8)]
@@ -185,10 +185,9 @@ def save_latent(
     """Save a latent to the output folder, with the workflow inside."""
     metadata = {name: json.dumps(value) for name, value in run.metadata.items()}
     tensors = {"latent_tensor": samples.samples.contiguous(), FORMAT_MARK: torch.tensor([])}
-    try:
-        shown = OutputSeries(folders, "output", filename_prefix).save(".latent", save(tensors, metadata))
-    except PathError as error:
-        raise InputError("filename_prefix", str(error)) from error
+    content = save(tensors, metadata)
+    with naming_prefix():
+        shown = OutputSeries(folders, "output", filename_prefix).save(".latent", content)
     return Shown({"latents": [shown]})
 
 

@@ -4,12 +4,11 @@ from typing import Annotated, Literal
 
 import torch
 
-from executor.folders import Folders, PathError
+from executor.folders import Folders
 from executor.schema import Injected, InputError, RunInfo, Widget
 from nodes.declare import Shown, node
 from nodes.diffusion.compose import feathered, grown, matched
-from nodes.diffusion.pictures import PictureError, load_picture
-from nodes.image import InputPicture, preview_image
+from nodes.image import InputPicture, loaded_picture, preview_image
 from nodes.input_files import input_digest
 from nodes.marks import WireOptions
 from nodes.types import Image, Mask
@@ -141,8 +140,5 @@ def load_image_mask(
     *, image: InputPicture, channel: Literal["alpha", "red", "green", "blue"], folders: Injected[Folders]
 ) -> Mask:
     """Load one channel of a picture as a mask; alpha gives 1 where the picture is transparent."""
-    try:
-        colours, clear = load_picture(folders.annotated(image))
-    except (PathError, PictureError) as error:
-        raise InputError("image", str(error)) from error
+    colours, clear = loaded_picture(image, folders, "input")
     return clear[:1] if channel == "alpha" else colours[:1, :, :, ("red", "green", "blue").index(channel)]

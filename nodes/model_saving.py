@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from executor.folders import Folders, PathError
+from executor.folders import Folders
 from executor.schema import Injected, InputError, RunInfo, Widget
 from nodes.coding import naming
 from nodes.declare import Shown, node
@@ -19,7 +19,7 @@ from nodes.diffusion.checkpoints.saving import (
 )
 from nodes.diffusion.memory.device import DeviceMemory
 from nodes.diffusion.weights.extract import extracted
-from nodes.output_files import OutputSeries
+from nodes.output_files import OutputSeries, naming_prefix
 from nodes.types import Clip, Model, Vae
 
 CATEGORY = "advanced/model_merging"
@@ -100,8 +100,6 @@ def _save(entries: Entries, prefix: str, folders: Folders, run: RunInfo, further
     """As the next file of a series; its header says how it was made."""
     texts = {"prompt": run.prompt, **run.extra_pnginfo}
     metadata = {name: json.dumps(value) for name, value in texts.items() if value is not None} | dict(further)
-    try:
+    with naming_prefix():
         OutputSeries(folders, "output", prefix).save(".safetensors", lambda: pieces(entries, metadata))
-    except PathError as error:
-        raise InputError("filename_prefix", str(error)) from error
     return Shown({})

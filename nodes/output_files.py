@@ -1,11 +1,14 @@
 """Names and writes output files: numbered series inside a picture folder, each file whole or not there at all."""
 
+import contextlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from executor.folders import Folders, PathError, Place
+from executor.schema import InputError
 from executor.whole_files import Content, write_new
 
 
@@ -47,6 +50,15 @@ class OutputSeries:
                     "subfolder": "" if subfolder == "." else subfolder,
                     "type": self._place,
                 }
+
+
+@contextlib.contextmanager
+def naming_prefix() -> Iterator[None]:
+    """Let what a series refuses name the input that every node that saves has, `filename_prefix`."""
+    try:
+        yield
+    except PathError as error:
+        raise InputError("filename_prefix", str(error)) from error
 
 
 def _write_new(path: Path, content: Content, *, durable: bool) -> bool:

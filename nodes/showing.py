@@ -4,11 +4,11 @@ import secrets
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
-from executor.folders import Folders, PathError
-from executor.schema import Injected, InputError, RunInfo
+from executor.folders import Folders
+from executor.schema import Injected, RunInfo
 from nodes.declare import Shown, node
 from nodes.image import SAVED_COMPRESSION, SHOWN_COMPRESSION, save_pictures
-from nodes.output_files import OutputSeries
+from nodes.output_files import OutputSeries, naming_prefix
 from nodes.types import Image
 
 
@@ -70,8 +70,6 @@ def save_text(
     folders: Injected[Folders],
 ) -> PassedText | Shown:
     """Save a text to the output folder, in UTF-8, and pass it on."""
-    try:
+    with naming_prefix():
         entry = OutputSeries(folders, "output", filename_prefix).save(f".{format}", text.encode())
-    except PathError as error:
-        raise InputError("filename_prefix", str(error)) from error
     return Shown({"text": [text], "files": [entry]}, (text,))

@@ -6,12 +6,11 @@ from typing import Annotated, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from executor.schema import Widget
 from nodes.declare import node
-from nodes.diffusion.resize import resize_pictures
+from nodes.diffusion.resize import MEGAPIXEL, resize_pictures
 from nodes.types import Image, Mask
 
 Side = Annotated[int, Widget("number", min=0, max=16384, step=1)]
 Crop = Literal["disabled", "center"]
-MEGAPIXEL = 1024 * 1024
 PICTURE_DIMENSIONS = 4
 """(N, H, W, channels); a mask has none for its channels."""
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from PIL import Image
@@ -20,8 +21,7 @@ def encode_apng(pictures: Tensor, texts: Mapping[str, Any], fps: float, compress
     frame, where programs that copy animations leave them."""
     chunks = PngInfo()
     for name, value in texts.items():
-        content = name.encode("latin-1", "strict") + b"\0" + json.dumps(value).encode("latin-1", "strict")
-        chunks.add(b"comf", content, after_idat=True)
+        chunks.add(b"comf", f"{name}\0{json.dumps(value)}".encode("latin-1"), after_idat=True)
     first, *others = _frames(pictures)
     buffer = io.BytesIO()
     first.save(
@@ -40,12 +40,9 @@ def encode_webp(pictures: Tensor, texts: Mapping[str, Any], fps: float, *, quali
     """(N, H, W, 3 or 4) frames in 0 to 1 at `fps` as a WebP file, lossless if `quality` (0 to 100) is None; `texts` as
     JSON in its EXIF. `method` is how hard the encoder tries, 0 to 6."""
     first, *others = _frames(pictures)
-    exif = first.getexif()
-    further = NEXT_TAG
+    exif, further = first.getexif(), count(NEXT_TAG, -1)
     for name, value in texts.items():
-        tag = FIRST_TAG if name == "prompt" else further
-        further -= name != "prompt"
-        exif[tag] = f"{name}:{json.dumps(value)}"
+        exif[FIRST_TAG if name == "prompt" else next(further)] = f"{name}:{json.dumps(value)}"
     buffer = io.BytesIO()
     first.save(
         buffer,

@@ -6,6 +6,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+MEGAPIXEL = 1024 * 1024
+"""Pixels, as people who make pictures count them."""
+
 
 def resize(samples: Tensor, width: int, height: int, method: str) -> Tensor:
     """(N, channels, h, w) -> (N, channels, height, width)."""
