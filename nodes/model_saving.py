@@ -98,8 +98,7 @@ def lora_save(
 
 def _save(entries: Entries, prefix: str, folders: Folders, run: RunInfo, further: Mapping[str, str]) -> Shown:
     """As the next file of a series; its header says how it was made."""
-    texts = {"prompt": run.prompt, **run.extra_pnginfo}
-    metadata = {name: json.dumps(value) for name, value in texts.items() if value is not None} | dict(further)
+    metadata = {name: json.dumps(value) for name, value in run.metadata.items() if value is not None} | dict(further)
     with naming_prefix():
         OutputSeries(folders, "output", prefix).save(".safetensors", lambda: pieces(entries, metadata))
     return Shown({})

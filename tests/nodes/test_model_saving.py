@@ -65,6 +65,16 @@ def test_a_saved_checkpoint_loads_back_to_the_last_bit(family: str, make_file: M
     assert metadata["modelspec.architecture"].startswith("stable-diffusion-")
 
 
+def test_a_model_does_not_say_how_it_was_made_where_nobody_wants_that(make_file: MakeFile, folders: Folders) -> None:
+    opened = open_checkpoint(make_file("sd1").path)
+    silent = replace(RUN, saves_metadata=False)
+    checkpoint_save(model=opened.model, clip=opened.text_encoder, vae=opened.vae, folders=folders, run=silent)
+    with safe_open(folders.output / "checkpoints" / "ComfyUI_00001_.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert not {"prompt", "workflow"} & metadata.keys()
+    assert "modelspec.architecture" in metadata
+
+
 def test_what_a_model_predicts_is_saved_too(make_file: MakeFile, folders: Folders) -> None:
     opened = open_checkpoint(make_file("sd1").path)
     table = zero_terminal_snr(opened.model.sampling.table)
