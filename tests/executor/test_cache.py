@@ -4,7 +4,7 @@ import random
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.cache import ENTRY_BYTES, Memo, MemoryCache
@@ -85,7 +85,6 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(OPERATIONS)
 def test_the_budget_holds_whatever_happens(operations):
     tested = cache(3)

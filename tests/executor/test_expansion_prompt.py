@@ -163,7 +163,7 @@ entries = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["a", "b", 3]), entries | anything))
 def test_no_expansion_raises(raw):
     nodes, errors = expanded_nodes(raw, DEFINITIONS, KNOWN)

@@ -64,7 +64,7 @@ def test_ancestors_and_consumers():
     assert tuple(found.only({"c", "a"}).nodes) == ("a", "c")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 40), st.integers(0, 2**32))
 def test_any_acyclic_graph_is_ordered_like_networkx_would_accept(size, seed):
     rng = random.Random(seed)

@@ -169,7 +169,7 @@ def cache_of(mode, root):
 modes = st.tuples(st.sampled_from(["bytes", "lru", "classic", "ram", "disk"]), st.integers(0, 12))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(prompts(), min_size=1, max_size=4), st.integers(0, 12))
 def test_running_with_a_cache_of_any_size_equals_running_without(tmp_path, wires, slots):
     async def both():
@@ -189,7 +189,7 @@ def test_running_with_a_cache_of_any_size_equals_running_without(tmp_path, wires
     asyncio.run(both())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), modes)
 def test_nodes_that_wait_block_expand_and_make_lists_give_the_same_with_every_cache(tmp_path, wires, mode):
     async def both():
@@ -203,7 +203,7 @@ def test_nodes_that_wait_block_expand_and_make_lists_give_the_same_with_every_ca
     asyncio.run(both())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts())
 def test_running_again_runs_only_what_failed(tmp_path, wire):
     async def twice():
@@ -218,7 +218,7 @@ def test_running_again_runs_only_what_failed(tmp_path, wire):
     asyncio.run(twice())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts(semantic=True).flatmap(lambda wire: st.tuples(st.just(wire), edited(wire))))
 def test_after_an_edit_only_its_descendants_run_again(tmp_path, drawn):
     before, (after, changed) = drawn

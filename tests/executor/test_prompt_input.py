@@ -300,7 +300,7 @@ entries = st.fixed_dictionaries(
 NOWHERE = Folders(Path("nowhere"), Path("nowhere"), Path("nowhere"), Path("nowhere"), {})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(ids, entries | values) | values)
 def test_no_prompt_raises_and_what_may_run_is_whole(raw):
     parsed = parse_prompt(raw, DEFINITIONS, NOWHERE)

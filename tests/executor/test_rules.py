@@ -148,7 +148,7 @@ s = Show chosen
 """The same of a node that expands: the nodes that it makes have the same ids a second time."""
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(prompt(LATER_AGAIN))
 @example(prompt(EXPANDED_AGAIN))
 @given(prompts(semantic=True))
@@ -162,7 +162,7 @@ def test_a_run_gives_what_the_rules_say(tmp_path, wire):
     assert asyncio.run(ran()) == Interpreter(wire).answer()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), modes)
 def test_runs_that_share_a_worker_do_not_disturb_each_other(tmp_path, wires, mode):
     async def together():
@@ -175,7 +175,7 @@ def test_runs_that_share_a_worker_do_not_disturb_each_other(tmp_path, wires, mod
     assert asyncio.run(together()) == [Interpreter(wire).answer() for wire in wires]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts(semantic=True), st.integers(0, 12), modes)
 def test_a_run_that_is_stopped_leaves_nothing_wrong_behind(tmp_path, wire, count, mode):
     async def stopped():

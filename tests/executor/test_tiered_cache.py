@@ -201,7 +201,7 @@ def test_the_state_of_what_is_shown_depends_on_the_named_files(tmp_path, name, u
     assert len(set(states)) == (3 if depends else 1), name
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(prompts(), min_size=1, max_size=3), st.integers(0, 6), st.sampled_from([3_000, 2**24]))
 def test_running_with_two_tiers_and_restarts_equals_running_without(tmp_path_factory, wires, slots, disk):
     async def both():

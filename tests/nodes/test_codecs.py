@@ -70,7 +70,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(VALUES)
 def test_values_come_back_bit_for_bit(value):
     assert_same(value, through_a_file(value))

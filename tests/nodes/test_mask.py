@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -75,7 +75,6 @@ def test_a_dot_grows_to_a_diamond_or_a_square() -> None:
     assert grow_mask(mask=torch.ones(1, 7, 7), expand=-16384, tapered_corners=True).min() == 1
 
 
-@settings(deadline=None)
 @given(st.integers(1, 4), st.booleans())
 def test_narrowing_is_widening_of_the_inverse(steps: int, tapered: bool) -> None:
     mask = torch.rand(2, 6, 9, generator=torch.Generator().manual_seed(steps))

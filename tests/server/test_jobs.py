@@ -190,7 +190,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(operations=OPERATIONS)
 def test_every_accepted_job_is_in_exactly_one_state_and_runs_in_order(operations, tmp_path_factory):
     asyncio.run(play(operations, tmp_path_factory.mktemp("jobs") / "heddle.db"))

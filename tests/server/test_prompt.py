@@ -278,7 +278,7 @@ ENVELOPES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=ANY_JSON | ENVELOPES)
 def test_no_envelope_is_the_servers_fault(body):
     outcome: PromptRequest | ApiError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -236,7 +236,6 @@ conditions = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(conditions, min_size=1, max_size=4))
 def test_a_prediction_lies_between_those_that_it_is_made_of(some: list[Condition]) -> None:
     group: Conditioning = (says(0.0), *some)

@@ -1,7 +1,7 @@
 """The notation for weights: what each prompt means, and what holds for all of them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -37,7 +37,6 @@ def test_a_prompt_means_these_runs(text: str, expected: list[tuple[str, float]])
     assert [run.weight for run in runs] == pytest.approx([weight for _, weight in expected])
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab :1.2()\\[]"), max_size=60))
 def test_any_text_parses_and_weights_stay_finite(text: str) -> None:
     for run in parse_weights(text):
@@ -45,7 +44,6 @@ def test_any_text_parses_and_weights_stay_finite(text: str) -> None:
         assert abs(run.weight) < 1e60
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_characters="()\\"), max_size=80))
 def test_text_without_parentheses_is_one_run(text: str) -> None:
     assert "".join(run.text for run in parse_weights(text)) == text
@@ -81,7 +79,6 @@ def test_chunks_keep_short_words_whole(tokenizer: Tokenizer, text: str, lengths:
         assert found == lengths
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_no_token_is_lost_to_chunks(tokenizer: Tokenizer, text: str) -> None:
     plain = text.replace("(", "").replace(")", "").replace("\\", "")
